@@ -1,0 +1,225 @@
+/*
+ * What the C and C++ programs of the suite share: clocks, memory figures, the one line of JSON
+ * that each prints, and the choice of the workload.
+ *
+ * Include it first. It is compiled as C11 and as C++17.
+ */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- ending with a reason ---- */
+
+/* A system call failed. */
+__attribute__((noreturn)) static inline void fail(const char *what)
+{
+    fprintf(stderr, "%s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+/* A figure is worth nothing when the work behind it was not done: unlike assert, never compiled out. */
+static inline void check(bool holds, const char *what)
+{
+    if (!holds) {
+        fprintf(stderr, "wrong: %s\n", what);
+        exit(1);
+    }
+}
+
+/* ---- time ---- */
+
+static inline int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline int64_t now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* User and system time of this process. */
+static inline int64_t cpu_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/*
+ * Loops run for a time and not for a count, so that fast and slow peers are measured equally long:
+ *
+ *     do {
+ *         a batch of the work, large beside a reading of the clock
+ *     } while (!enough(start));
+ */
+static inline bool enough(int64_t start)
+{
+    return now_ns() - start > 300 * 1000 * 1000;
+}
+
+/*
+ * How long the k-th of count sleepers sleeps: 0, 1/count, 2/count ... of a second in a shuffled but
+ * fixed order. The factor is a prime, so every length comes once.
+ */
+static inline int64_t nap_ns(long k, long count)
+{
+    return (int64_t)k * 7368787 % count * 1000000000 / count;
+}
+
+/* ---- memory ---- */
+
+static inline long resident_bytes(void)
+{
+    long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+
+    if (!f || fscanf(f, "%*d %ld", &pages) != 1)
+        fail("/proc/self/statm");
+    fclose(f);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+static inline long page_table_bytes(void)
+{
+    char line[256];
+    long kilobytes = -1;
+    FILE *f = fopen("/proc/self/status", "r");
+
+    if (!f)
+        fail("/proc/self/status");
+    while (kilobytes < 0 && fgets(line, sizeof line, f))
+        sscanf(line, "VmPTE: %ld", &kilobytes);
+    fclose(f);
+    return kilobytes * 1024;
+}
+
+/* How much memory the process takes, and when that was looked at. */
+struct footprint {
+    long resident, page_tables;
+    int64_t time;
+};
+
+static inline struct footprint footprint(void)
+{
+    struct footprint now = {resident_bytes(), page_table_bytes(), now_ns()};
+
+    return now;
+}
+
+static inline void *allocate(long count, size_t size)
+{
+    void *memory = calloc((size_t)count, size);
+
+    if (!memory)
+        fail("calloc");
+    return memory;
+}
+
+/* ---- output ---- */
+
+/* The one line of JSON: report("first_ns", first, "again_ns", again, NULL), every value a double. */
+__attribute__((sentinel)) static inline void report(const char *name, double value, ...)
+{
+    va_list more;
+
+    printf("{\"%s\": %.7g", name, value);
+    va_start(more, value);
+    while ((name = va_arg(more, const char *)))
+        printf(", \"%s\": %.7g", name, va_arg(more, double));
+    va_end(more);
+    printf("}\n");
+    fflush(stdout);
+}
+
+/*
+ * The sleepers, begun at start with early of them back before their time, have all ended. The last is
+ * late by what has passed beyond the longest nap: the time that creating them all took is in it.
+ */
+static inline void report_sleep(int64_t start, int64_t cpu, long count, long early)
+{
+    int64_t longest = (int64_t)(count - 1) * 1000000000 / count, late = now_ns() - start - longest;
+
+    report("cpu_ms", (double)(cpu_ns() - cpu) / 1e6, "late_ms", (double)late / 1e6, "early", (double)early, NULL);
+}
+
+/* Looked at before any waiter was there and when all were parked; now all are woken and joined. */
+static inline void report_memory(struct footprint before, struct footprint parked, long count)
+{
+    double n = (double)count;
+
+    report("resident_bytes", (double)(parked.resident - before.resident) / n,
+           "page_table_bytes", (double)(parked.page_tables - before.page_tables) / n,
+           "create_s", (double)(parked.time - before.time) / 1e9,
+           "join_s", (double)(now_ns() - parked.time) / 1e9, NULL);
+}
+
+/* ---- echo servers ---- */
+
+/* A listening socket on a free port of the loopback interface. */
+static inline int listen_on_loopback(void)
+{
+    struct sockaddr_in address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 1024) < 0)
+        fail("listen");
+    return fd;
+}
+
+static inline void report_port(int fd)
+{
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+
+    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+        fail("getsockname");
+    report("port", (double)ntohs(address.sin_port), NULL);
+}
+
+/* ---- the choice of the workload ---- */
+
+struct workload {
+    const char *name;
+    void (*run)(long count);
+    long count; /* where the command line has none */
+};
+
+/* The main function of a program: PROGRAM WORKLOAD [COUNT]. A null name ends the table. */
+static inline int run_workload(int argc, char **argv, const struct workload *workloads)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    for (; workloads->name; workloads++) {
+        if (strcmp(workloads->name, name) == 0) {
+            long count = argc > 2 ? atol(argv[2]) : workloads->count;
+            check(count >= 1 && count <= 1000000, "COUNT is 1 to 1,000,000");
+            workloads->run(count);
+            return 0;
+        }
+    }
+    fprintf(stderr, "%s has no workload \"%s\"\n", argv[0], name);
+    return 2;
+}
+
+#endif

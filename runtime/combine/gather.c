@@ -1,0 +1,239 @@
+#include <cora/gather.h>
+
+#include "task/task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The outer future, with a handle in the callbacks of each child that is not done yet. The handles
+ * live here, so the gathering keeps itself alive until the last of them has run, even if its
+ * outcome was settled, and its users gone, long before.
+ */
+struct gathering {
+    struct cora_future future;
+    size_t count, finished, different;
+    bool return_exceptions, cancel_requested, cancelling;
+    int *results;
+    struct child {
+        struct cora__handle handle;
+        struct cora_future *future;
+        struct gathering *gathering;
+        size_t first; /* the index where the same future was given first; often its own */
+    } children[];
+};
+
+static const struct cora__future_kind gathering_kind;
+
+static void settle(struct gathering *gathering, int outcome)
+{
+    for (size_t i = 0; i < gathering->count; i++)
+        gathering->results[i] = gathering->children[i].future->outcome;
+    gathering->future.value = outcome < 0 ? NULL : gathering->results;
+    cora__future_complete(&gathering->future, CORA__FINISHED, outcome);
+}
+
+static void child_done(struct child *child)
+{
+    struct gathering *gathering = child->gathering;
+    int outcome = cora__future_retrieve(child->future);
+
+    gathering->finished++;
+    if (cora__future_done(&gathering->future))
+        return;
+    if (outcome < 0 && !gathering->return_exceptions)
+        settle(gathering, outcome);
+    else if (gathering->finished == gathering->different)
+        settle(gathering, gathering->cancel_requested ? -ECANCELED : 0);
+}
+
+static void on_child_done(void *arg)
+{
+    struct child *child = arg;
+    struct gathering *gathering = child->gathering;
+
+    child_done(child);
+    cora_future_unref(&gathering->future); /* the handle's */
+}
+
+static void drop_handle(struct cora__handle *handle)
+{
+    struct child *child = handle->arg;
+
+    cora_future_unref(&child->gathering->future);
+}
+
+static bool cancel(struct cora_future *future, const char *message)
+{
+    struct gathering *gathering = cora__container_of(future, struct gathering, future);
+    bool any = false;
+
+    /* A child that waits for this very gathering would come back here. */
+    if (cora__future_done(future) || gathering->cancelling)
+        return false;
+    gathering->cancelling = true;
+    for (size_t i = 0; i < gathering->count; i++)
+        any |= cora_future_cancel_message(gathering->children[i].future, message);
+    gathering->cancelling = false;
+    gathering->cancel_requested |= any;
+    return any;
+}
+
+static void destroy(struct cora_future *future)
+{
+    struct gathering *gathering = cora__container_of(future, struct gathering, future);
+
+    for (size_t i = 0; i < gathering->count; i++)
+        cora_future_unref(gathering->children[i].future);
+    free(gathering->results);
+    free(gathering);
+}
+
+static const struct cora__future_kind gathering_kind = {.cancel = cancel, .destroy = destroy};
+
+/* ---- creation ------------------------------------------------------------------------------ */
+
+static int check(cora_future *const futures[], size_t count, struct cora_loop **ret)
+{
+    struct cora_loop *loop =
+        count > 0 && futures[0] != NULL ? futures[0]->loop : cora__loop_running;
+
+    for (size_t i = 0; i < count; i++) {
+        if (futures[i] == NULL)
+            return -ENOMEM;
+        if (futures[i]->loop != loop)
+            return -CORA_EWRONGLOOP;
+    }
+    *ret = loop;
+    return loop != NULL ? 0 : -CORA_ENOLOOP;
+}
+
+static struct gathering *create(struct cora_loop *loop, size_t count, unsigned flags)
+{
+    struct gathering *gathering = calloc(1, sizeof *gathering + count * sizeof(struct child));
+    int *results = calloc(count > 0 ? count : 1, sizeof results[0]);
+
+    if (gathering == NULL || results == NULL) {
+        free(gathering);
+        free(results);
+        return NULL;
+    }
+    cora__future_init(&gathering->future, loop, &gathering_kind, "gather");
+    cora__loop_ref(loop);
+    gathering->results = results;
+    gathering->return_exceptions = flags & CORA_RETURN_EXCEPTIONS;
+    return gathering;
+}
+
+/*
+ * Futures given twice are found by way of a table: the position in a power-of-two array where a
+ * future's address hashes to, the next ones if that is taken. NULL without memory.
+ */
+static size_t *first_places(cora_future *const futures[], size_t count)
+{
+    size_t room = 4;
+
+    while (room < 2 * count)
+        room *= 2;
+
+    size_t *first = malloc(count * sizeof first[0]);
+    size_t *table = malloc(room * sizeof table[0]);
+
+    if (first == NULL || table == NULL) {
+        free(first);
+        free(table);
+        return NULL;
+    }
+    memset(table, 0xff, room * sizeof table[0]);
+    for (size_t i = 0; i < count; i++) {
+        size_t place = ((uintptr_t)futures[i] >> 4) * 0x9e3779b97f4a7c15u % room;
+
+        while (table[place] != SIZE_MAX && futures[table[place]] != futures[i])
+            place = (place + 1) % room;
+        if (table[place] == SIZE_MAX)
+            table[place] = i;
+        first[i] = table[place];
+    }
+    free(table);
+    return first;
+}
+
+static void add_child(struct gathering *gathering, struct cora_future *future, size_t first)
+{
+    size_t index = gathering->count++;
+    struct child *child = &gathering->children[index];
+
+    cora__handle_init(&child->handle, on_child_done, child);
+    child->handle.drop = drop_handle;
+    child->future = cora_future_ref(future);
+    child->gathering = gathering;
+    child->first = first;
+    if (first != index)
+        return;
+    gathering->different++;
+    if (!cora__future_done(future)) {
+        gathering->future.refs++;
+        cora__list_append(&future->callbacks, &child->handle.link);
+    }
+}
+
+/* Children that are done already count at once, now that all are known. */
+static void count_done(struct gathering *gathering)
+{
+    for (size_t i = 0; i < gathering->count; i++) {
+        struct child *child = &gathering->children[i];
+
+        if (child->first == i && cora__future_done(child->future))
+            child_done(child);
+    }
+    if (gathering->count == 0)
+        settle(gathering, 0);
+}
+
+static int gather(cora_future *const futures[], size_t count, unsigned flags, cora_future **ret)
+{
+    struct cora_loop *loop;
+    int rc = check(futures, count, &loop);
+
+    if (rc < 0)
+        return rc;
+
+    size_t *first = first_places(futures, count > 0 ? count : 0);
+    struct gathering *gathering = first != NULL ? create(loop, count, flags) : NULL;
+
+    if (gathering == NULL) {
+        free(first);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++)
+        add_child(gathering, futures[i], first[i]);
+    free(first);
+    count_done(gathering);
+    *ret = &gathering->future;
+    return 0;
+}
+
+cora_future *cora_gather_future(cora_future *const futures[], size_t count, unsigned flags)
+{
+    cora_future *future;
+
+    return gather(futures, count, flags, &future) == 0 ? future : NULL;
+}
+
+int cora_gather(cora_future *const futures[], size_t count, int results[], unsigned flags)
+{
+    cora_future *future;
+    int rc;
+
+    if (cora__current_task() == NULL)
+        return -CORA_ENOTASK;
+    rc = gather(futures, count, flags, &future);
+    if (rc < 0)
+        return rc;
+    rc = cora_await(future);
+    if (rc == 0 && results != NULL && count > 0)
+        memcpy(results, future->value, count * sizeof results[0]);
+    cora_future_unref(future);
+    return rc;
+}

@@ -1,0 +1,238 @@
+#include <cora/task_group.h>
+
+#include "task/task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* A child's place in its group; it waits in the child's callbacks. */
+struct member {
+    struct cora__handle handle;
+    struct cora__list link; /* in group->members */
+    struct group *group;    /* NULL once the group has vanished */
+    struct cora_future *task;
+};
+
+struct group {
+    struct cora__scope scope;
+    struct cora__task *parent;
+    struct cora__list members;    /* not done yet, in the order of their creation */
+    struct cora_future *all_done; /* the exit waits for it; on its stack */
+    struct cora__list finished;   /* done: their tasks stay readable until the exit */
+    int first_error;
+    int errors;
+    bool entered, exiting, aborting, left;
+    bool parent_cancel_requested; /* we cancelled the parent, to end the body */
+};
+
+_Static_assert(sizeof(struct group) <= sizeof(cora_task_group), "cora_task_group is too small");
+
+static struct group *inside(cora_task_group *group)
+{
+    return (struct group *)group;
+}
+
+static void free_member(struct member *member)
+{
+    cora__list_remove(&member->link);
+    cora_future_unref(member->task);
+    free(member);
+}
+
+static void drop_member(struct cora__handle *handle)
+{
+    free_member(handle->arg);
+}
+
+/* Cancels the children, in the order of their creation. */
+static void abort_group(struct group *group)
+{
+    group->aborting = true;
+    for (struct cora__list *link = group->members.next; link != &group->members; link = link->next)
+        cora_future_cancel(cora__container_of(link, struct member, link)->task);
+}
+
+static void child_failed(struct group *group, int error)
+{
+    if (group->errors++ == 0)
+        group->first_error = error;
+    if (!group->aborting && !group->parent_cancel_requested) {
+        abort_group(group);
+        group->parent_cancel_requested = true;
+        cora_task_cancel(&group->parent->future);
+    }
+}
+
+static void on_child_done(void *arg)
+{
+    struct member *member = arg;
+    struct group *group = member->group;
+    struct cora_future *task = member->task;
+
+    cora__list_remove(&member->link);
+    if (group == NULL) {
+        free_member(member);
+        return;
+    }
+    cora__list_append(&group->finished, &member->link);
+    if (group->all_done != NULL && cora__list_empty(&group->members))
+        cora__future_wake(group->all_done);
+    if (task->state != CORA__CANCELLED && cora__future_retrieve(task) < 0)
+        child_failed(group, task->outcome);
+}
+
+/* The group's storage vanishes while children run: they are cancelled and left to themselves. */
+static void abandon(struct cora__scope *scope)
+{
+    struct group *group = cora__container_of(scope, struct group, scope);
+
+    abort_group(group);
+    while (!cora__list_empty(&group->finished))
+        free_member(cora__container_of(group->finished.next, struct member, link));
+    while (!cora__list_empty(&group->members)) {
+        struct member *member = cora__container_of(group->members.next, struct member, link);
+
+        cora__list_remove(&member->link);
+        member->group = NULL;
+    }
+}
+
+void cora_task_group_enter_(cora_task_group *self, const char *file, int line)
+{
+    struct group *group = inside(self);
+
+    *group = (struct group){.parent = cora__current_task()};
+    cora__list_init(&group->members);
+    cora__list_init(&group->finished);
+    if (group->parent == NULL)
+        return;
+    group->entered = true;
+    group->scope =
+        (struct cora__scope){.kind = "task group", .file = file, .line = line, .abandon = abandon};
+    cora__scope_enter(group->parent, &group->scope);
+}
+
+/* ---- children ------------------------------------------------------------------------------ */
+
+static int check_open(const struct group *group)
+{
+    if (!group->entered)
+        return -CORA_ENOTENTERED;
+    if (group->left || (group->exiting && cora__list_empty(&group->members)))
+        return -CORA_EFINISHED;
+    return group->aborting ? -CORA_ESHUTDOWN : 0;
+}
+
+static int adopt(struct group *group, cora_task *task, struct member *member, cora_task **ret)
+{
+    if (task == NULL) {
+        free(member);
+        return -ENOMEM;
+    }
+    cora__handle_init(&member->handle, on_child_done, member);
+    member->handle.drop = drop_member;
+    member->group = group;
+    member->task = task; /* the reference that its creation returned */
+    cora__list_append(&group->members, &member->link);
+    cora__list_append(&task->callbacks, &member->handle.link);
+    if (ret != NULL)
+        *ret = task;
+    return 0;
+}
+
+int cora_task_group_create_task_copy(cora_task_group *self, const cora_task_options *options,
+                                     cora_task **ret, cora_task_fn *fn, const char *function,
+                                     const void *args, size_t size)
+{
+    struct group *group = inside(self);
+    int rc = check_open(group);
+    struct member *member = rc == 0 ? malloc(sizeof *member) : NULL;
+
+    if (rc < 0)
+        return rc;
+    if (member == NULL)
+        return -ENOMEM;
+    return adopt(group, cora_loop_create_task_copy(NULL, options, fn, function, args, size), member,
+                 ret);
+}
+
+int cora_task_group_create_task_arg_(cora_task_group *self, const cora_task_options *options,
+                                     cora_task **ret, cora_task_fn *fn, const char *function,
+                                     void *arg)
+{
+    struct group *group = inside(self);
+    int rc = check_open(group);
+    struct member *member = rc == 0 ? malloc(sizeof *member) : NULL;
+
+    if (rc < 0)
+        return rc;
+    if (member == NULL)
+        return -ENOMEM;
+    return adopt(group, cora_loop_create_task_arg(NULL, options, fn, function, arg), member, ret);
+}
+
+/* ---- exit ---------------------------------------------------------------------------------- */
+
+/* Waits for the children. Returns whether the parent was cancelled from outside meanwhile. */
+static bool join(struct group *group)
+{
+    bool cancelled = false;
+
+    while (!cora__list_empty(&group->members)) {
+        struct cora_future all_done;
+
+        cora__future_init(&all_done, group->parent->future.loop, NULL, "task group");
+        all_done.value = group;
+        group->all_done = &all_done;
+        if (cora_await(&all_done) < 0 && !group->aborting) {
+            cancelled = true;
+            abort_group(group);
+        }
+        group->all_done = NULL;
+    }
+    return cancelled;
+}
+
+/*
+ * What the parent is told. A cancellation that is our own is taken back; one that came from outside
+ * beside an error is delivered once more, at the next suspension, for the error goes first.
+ */
+static int outcome(struct group *group, int rc, bool cancelled)
+{
+    struct cora_future *parent = &group->parent->future;
+    bool propagate = cancelled || rc == -ECANCELED;
+
+    if (group->parent_cancel_requested && cora_task_uncancel(parent) == 0)
+        propagate = false;
+    if (group->errors == 0 && propagate)
+        return -ECANCELED;
+    if (rc < 0 && rc != -ECANCELED && group->errors++ == 0)
+        group->first_error = rc;
+    if (group->errors == 0)
+        return rc < 0 ? 0 : rc;
+    if (group->parent->cancelling > 0) {
+        cora_task_uncancel(parent);
+        cora_task_cancel(parent);
+    }
+    return group->first_error;
+}
+
+int cora_task_group_exit(cora_task_group *self, int rc)
+{
+    struct group *group = inside(self);
+    bool cancelled;
+
+    if (group->parent == NULL)
+        return -CORA_ENOTASK;
+    if (group->left || group->exiting)
+        return -CORA_EFINISHED;
+    group->exiting = true;
+    if (rc < 0 && !group->aborting)
+        abort_group(group);
+    cancelled = join(group);
+    cora__scope_exit(group->parent, &group->scope);
+    group->left = true;
+    while (!cora__list_empty(&group->finished))
+        free_member(cora__container_of(group->finished.next, struct member, link));
+    return outcome(group, rc, cancelled);
+}

@@ -1,0 +1,50 @@
+/*
+ * The switch for AArch64, AAPCS64.
+ *
+ * Kept: sp, x29 (the frame pointer), where to go on, and fpcr, the floating-point control register
+ * that a function must leave as it found it. All else is clobbered (see context.h); x18 belongs to
+ * the platform and is left alone.
+ */
+#ifndef CORA_CONTEXT_AARCH64_H
+#define CORA_CONTEXT_AARCH64_H
+
+#include <stdint.h>
+
+struct cora__machine_context {
+    void *sp;      /*  0 */
+    void *pc;      /*  8: where to go on */
+    void *fp;      /* 16: x29 */
+    uint64_t fpcr; /* 24 */
+};
+
+static inline __attribute__((always_inline)) void cora__context_switch(
+    struct cora__machine_context *from, struct cora__machine_context *to)
+{
+    register struct cora__machine_context *a __asm__("x0") = from;
+    register struct cora__machine_context *b __asm__("x1") = to;
+
+    __asm__ volatile("adr  x9, 1f\n\t"
+                     "mov  x10, sp\n\t"
+                     "mrs  x11, fpcr\n\t"
+                     "stp  x10, x9,  [x0]\n\t"
+                     "stp  x29, x11, [x0, #16]\n\t"
+                     "ldp  x10, x9,  [x1]\n\t"
+                     "ldp  x29, x12, [x1, #16]\n\t"
+                     "mov  sp, x10\n\t"
+                     "cmp  x11, x12\n\t" /* writing fpcr is slow: only where it differs */
+                     "b.eq 2f\n\t"
+                     "msr  fpcr, x12\n"
+                     "2:\n\t"
+                     "br   x9\n"
+                     "1:\n\t"
+                     : "+r"(a), "+r"(b)
+                     :
+                     : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
+                       "x14", "x15", "x16", "x17", "x19", "x20", "x21", "x22", "x23", "x24", "x25",
+                       "x26", "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7",
+                       "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18",
+                       "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29",
+                       "v30", "v31", "cc", "memory");
+}
+
+#endif

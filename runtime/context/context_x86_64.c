@@ -1,0 +1,45 @@
+#include "context/context.h"
+
+#include <stddef.h>
+
+#if defined(__x86_64__) && !defined(CORA_CONTEXT_UCONTEXT)
+
+/*
+ * The first thing a new context runs. entry and arg lie on its stack, put there by
+ * cora__context_init. There is no caller: rip is marked undefined, which is how a debugger knows
+ * that a backtrace ends here.
+ */
+__asm__(".text\n"
+        ".p2align 4\n"
+        ".globl cora__context_start\n"
+        ".hidden cora__context_start\n"
+        ".type cora__context_start, @function\n"
+        "cora__context_start:\n"
+        ".cfi_startproc\n"
+        ".cfi_undefined rip\n"
+        "    movq 0(%rsp), %rax\n" /* entry */
+        "    movq 8(%rsp), %rdi\n" /* arg */
+        "    callq *%rax\n"
+        "    ud2\n"
+        ".cfi_endproc\n"
+        ".size cora__context_start, .-cora__context_start\n");
+
+extern void cora__context_start(void);
+
+void cora__context_init(struct cora__machine_context *context, void *low, void *top,
+                        void (*entry)(void *), void *arg)
+{
+    (void)low;
+    void **sp = (void **)top - 2; /* stays aligned to 16, as the ABI wants it before a call */
+    sp[0] = (void *)(uintptr_t)entry;
+    sp[1] = arg;
+    context->sp = sp;
+    context->pc = (void *)(uintptr_t)cora__context_start;
+    context->bp = NULL;
+    __asm__ volatile("stmxcsr %0" : "=m"(context->mxcsr));
+    __asm__ volatile("fnstcw %0" : "=m"(context->x87cw));
+}
+
+#else
+typedef int cora__context_x86_64_unused; /* ISO C forbids an empty translation unit */
+#endif

@@ -1,0 +1,47 @@
+/*
+ * contextvars.h: what the loop and the tasks need of contexts: to copy the current one into their
+ * own storage, and to switch between them.
+ */
+#ifndef CORA_CONTEXTVARS_INTERNAL_H
+#define CORA_CONTEXTVARS_INTERNAL_H
+
+#include <cora/contextvars.h>
+
+#include <stdatomic.h>
+
+/*
+ * A context is a pointer to immutable, shared bindings, so that a copy costs a reference count and
+ * an empty context nothing at all. Setting a variable makes new bindings where others share them.
+ */
+struct cora_context {
+    struct cora__bindings *bindings; /* NULL: every variable has its default */
+    atomic_uint refs;                /* 0: part of another object, which outlives its users */
+    bool entered;                    /* by cora_context_run */
+};
+
+/* NULL: the thread's own context, which is made when a variable is first set in it. */
+extern _Thread_local struct cora_context *cora__context_current
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+void cora__bindings_ref(struct cora__bindings *bindings);
+void cora__bindings_unref(struct cora__bindings *bindings);
+
+/* Makes *context, storage of the caller's, a copy of the current context. Never fails. */
+static inline void cora__context_copy_current(struct cora_context *context)
+{
+    context->bindings = cora__context_current != NULL ? cora__context_current->bindings : NULL;
+    atomic_init(&context->refs, 0);
+    context->entered = false;
+    if (context->bindings != NULL)
+        cora__bindings_ref(context->bindings);
+}
+
+/* Releases what such a copy holds. */
+static inline void cora__context_clear(struct cora_context *context)
+{
+    if (context->bindings != NULL)
+        cora__bindings_unref(context->bindings);
+    context->bindings = NULL;
+}
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * coroutine.h: what the layers above need of the coroutine layer beyond its public interface: the
+ * symmetric transfer, by which one task goes straight to the next without its resumer in between.
+ */
+#ifndef CORA_COROUTINE_INTERNAL_H
+#define CORA_COROUTINE_INTERNAL_H
+
+#include <cora/coroutine.h>
+
+#include "context/context.h"
+#include "coroutine/fiber.h"
+#include "stack/stack.h"
+
+/* It lies at the top of its own stack, so that a coroutine is one allocation. */
+struct cora_coroutine {
+    struct cora__machine_context context; /* where it stopped */
+    struct cora_coroutine *caller;        /* who resumed it and is handed its next yield */
+    void *value;                          /* on its way in or out */
+    cora_coroutine_fn *fn;
+    void *arg;
+    int outcome;
+    enum cora_coroutine_state state;
+    bool closing; /* a yield returns -ECANCELED */
+    struct cora__stack stack;
+    size_t stack_size;    /* as asked for */
+    const char *title;    /* for the report of a stack overflow: the name of the task, ... */
+    unsigned long number; /* ... or, where that is NULL, its number, or 0; ... */
+    const char *function; /* ... and the name of its function, or NULL */
+    struct cora__fiber fiber;
+};
+
+/* Hidden and local to the program's own TLS block: one instruction to reach. */
+extern _Thread_local struct cora_coroutine *cora__coroutine_running
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* Makes the thread's own stack a coroutine like the others, once a thread. */
+struct cora_coroutine *cora__coroutine_enter_thread(void);
+
+/* The running coroutine; on a thread's own stack the one that stands for it. Never NULL. */
+static inline struct cora_coroutine *cora__coroutine_self(void)
+{
+    struct cora_coroutine *self = cora__coroutine_running;
+
+    return self != NULL ? self : cora__coroutine_enter_thread();
+}
+
+/* Stops `self`, the running coroutine, and goes on with `to`. Returns when somebody comes back. */
+static inline void cora__coroutine_transfer(struct cora_coroutine *self, struct cora_coroutine *to)
+{
+    cora__coroutine_running = to;
+    cora__fiber_before_switch(&self->fiber, &to->fiber);
+    cora__context_switch(&self->context, &to->context);
+    cora__fiber_after_switch(&self->fiber);
+}
+
+/* Frees `self`, the running coroutine, with its stack, and goes on with `to` for good. */
+_Noreturn void cora__coroutine_exit(struct cora_coroutine *self, struct cora_coroutine *to);
+
+/* Frees a coroutine as it stands, without running it again. */
+void cora__coroutine_drop(struct cora_coroutine *coroutine);
+
+/* Makes an overflow of a stack of this thread end with a report. 0 or -ENOMEM. overflow.c */
+int cora__overflow_watch_thread(void);
+
+#endif

@@ -1,0 +1,89 @@
+#include <cora/generator.h>
+
+#include <cora/error.h>
+
+cora_generator *cora_generator_create_copy(cora_coroutine_fn *fn, const void *args, size_t size)
+{
+    cora_generator *generator;
+
+    return cora_coroutine_create_copy(&generator, fn, args, size, 0) == 0 ? generator : NULL;
+}
+
+cora_generator *cora_generator_create_arg(cora_coroutine_fn *fn, void *arg)
+{
+    cora_generator *generator;
+
+    return cora_coroutine_create(&generator, fn, arg, 0) == 0 ? generator : NULL;
+}
+
+int cora_generator_next(cora_generator *generator, void **ret)
+{
+    return cora_generator_send(generator, NULL, ret);
+}
+
+int cora_generator_send(cora_generator *generator, void *value, void **ret)
+{
+    if (generator == NULL)
+        return -ENOMEM;
+
+    enum cora_coroutine_state before = cora_coroutine_state(generator);
+
+    if (before == CORA_COROUTINE_CREATED && value != NULL)
+        return -EINVAL;
+
+    int rc = cora_coroutine_resume(generator, value, ret);
+
+    /* The error that the body ended with comes out once, from the call in which it ended. */
+    if (rc == -CORA_ESTOPITERATION && before != CORA_COROUTINE_CLOSED &&
+        cora_coroutine_outcome(generator) < 0)
+        return cora_coroutine_outcome(generator);
+    return rc;
+}
+
+void *cora_generator_next_value(cora_generator *generator)
+{
+    void *value = NULL;
+
+    return cora_generator_next(generator, &value) == 0 ? value : NULL;
+}
+
+int cora_generator_yield(void *value, void **ret_sent)
+{
+    return cora_coroutine_yield(value, ret_sent);
+}
+
+/* Ending by the cancellation that close itself delivered is the normal end. */
+static int without_exit(cora_generator *generator, enum cora_coroutine_state before, int rc)
+{
+    if (rc < 0 || before != CORA_COROUTINE_SUSPENDED)
+        return rc;
+
+    int outcome = cora_coroutine_outcome(generator);
+
+    return outcome < 0 && outcome != -ECANCELED ? outcome : 0;
+}
+
+int cora_generator_close(cora_generator *generator)
+{
+    if (generator == NULL)
+        return -ENOMEM;
+
+    enum cora_coroutine_state before = cora_coroutine_state(generator);
+
+    return without_exit(generator, before, cora_coroutine_close(generator));
+}
+
+int cora_generator_destroy(cora_generator *generator)
+{
+    if (generator == NULL)
+        return 0;
+
+    int rc = cora_generator_close(generator);
+
+    if (rc == -EBUSY)
+        return rc;
+
+    int freed = cora_coroutine_destroy(generator);
+
+    return rc < 0 ? rc : freed;
+}

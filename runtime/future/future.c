@@ -1,0 +1,301 @@
+#include "future/future.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+cora_future *cora_loop_create_future(cora_loop *loop)
+{
+    struct cora_future *future = malloc(sizeof *future);
+
+    if (future == NULL)
+        return NULL;
+    cora__future_init(future, loop, NULL, "future");
+    cora__loop_ref(loop);
+    return future;
+}
+
+cora_future *cora_future_ref(cora_future *future)
+{
+    if (future != NULL)
+        future->refs++;
+    return future;
+}
+
+static void drop_callbacks(struct cora_future *future)
+{
+    while (!cora__list_empty(&future->callbacks)) {
+        struct cora__handle *handle =
+            cora__container_of(future->callbacks.next, struct cora__handle, link);
+
+        cora__list_remove(&handle->link);
+        cora__handle_drop(handle);
+    }
+}
+
+static void report_lost(struct cora_future *future)
+{
+    if (future->kind != NULL && future->kind->report_lost != NULL)
+        future->kind->report_lost(future);
+    else
+        cora__loop_report(future->loop, NULL, future, future->outcome,
+                          "a future's error was never retrieved");
+}
+
+void cora_future_unref(cora_future *future)
+{
+    if (future == NULL || --future->refs > 0)
+        return;
+    if (future->error_unasked) {
+        future->refs = 1; /* the handler may look at it, and keep it */
+        future->error_unasked = false;
+        report_lost(future);
+        if (--future->refs > 0)
+            return;
+    }
+
+    struct cora_loop *loop = future->loop;
+
+    drop_callbacks(future);
+    if (future->kind != NULL && future->kind->destroy != NULL)
+        future->kind->destroy(future);
+    else
+        free(future);
+    cora__loop_unref(loop);
+}
+
+/* ---- outcome ------------------------------------------------------------------------------- */
+
+bool cora_future_done(const cora_future *future)
+{
+    return future != NULL && cora__future_done(future);
+}
+
+bool cora_future_cancelled(const cora_future *future)
+{
+    return future != NULL && future->state == CORA__CANCELLED;
+}
+
+int cora_future_result(cora_future *future)
+{
+    if (future == NULL)
+        return -ENOMEM;
+    return cora__future_done(future) ? cora__future_retrieve(future) : -CORA_EINVALIDSTATE;
+}
+
+int cora_future_exception(cora_future *future)
+{
+    int outcome = cora_future_result(future);
+
+    return outcome < 0 ? outcome : 0;
+}
+
+void *cora_future_value(const cora_future *future)
+{
+    return future != NULL ? future->value : NULL;
+}
+
+cora_loop *cora_future_get_loop(const cora_future *future)
+{
+    return future != NULL ? future->loop : NULL;
+}
+
+static void keep_for_user_callbacks(struct cora_future *future);
+
+void cora__future_complete(struct cora_future *future, enum cora__future_state state, int outcome)
+{
+    if (future->loop->closed)
+        drop_callbacks(future);
+    future->state = (uint8_t)state;
+    future->outcome = outcome;
+    future->error_unasked = state == CORA__FINISHED && outcome < 0;
+    if (cora__list_empty(&future->callbacks))
+        return;
+    if (future->has_user_callbacks)
+        keep_for_user_callbacks(future);
+    cora__loop_push_all(future->loop, &future->callbacks);
+}
+
+/* Only a plain future can be completed from outside: a task's outcome is its function's. */
+static int check_settable(const struct cora_future *future)
+{
+    if (future == NULL)
+        return -ENOMEM;
+    return cora__future_done(future) || future->kind != NULL ? -CORA_EINVALIDSTATE : 0;
+}
+
+int cora_future_set_result(cora_future *future, int result, void *value)
+{
+    int rc = check_settable(future);
+
+    if (rc < 0)
+        return rc;
+    if (result < 0)
+        return -EINVAL;
+    future->value = value;
+    cora__future_complete(future, CORA__FINISHED, result);
+    return 0;
+}
+
+int cora_future_set_exception(cora_future *future, int error)
+{
+    int rc = check_settable(future);
+
+    if (rc < 0)
+        return rc;
+    if (error >= 0)
+        return -EINVAL;
+    cora__future_complete(future, CORA__FINISHED, error);
+    return 0;
+}
+
+bool cora__future_cancel_plain(struct cora_future *future, const char *message)
+{
+    if (cora__future_done(future))
+        return false;
+    future->cancel_message = message;
+    cora__future_complete(future, CORA__CANCELLED, -ECANCELED);
+    return true;
+}
+
+bool cora_future_cancel_message(cora_future *future, const char *message)
+{
+    if (future == NULL)
+        return false;
+    if (future->kind != NULL && future->kind->cancel != NULL)
+        return future->kind->cancel(future, message);
+    return cora__future_cancel_plain(future, message);
+}
+
+bool cora_future_cancel(cora_future *future)
+{
+    return cora_future_cancel_message(future, NULL);
+}
+
+const char *cora_future_get_cancel_message(const cora_future *future)
+{
+    return future != NULL ? future->cancel_message : NULL;
+}
+
+/* ---- callbacks ----------------------------------------------------------------------------- */
+
+/*
+ * A callback of the user's. While it waits it does not keep the future alive, for then neither
+ * would ever go if the future were never completed; once queued it does.
+ */
+struct user_callback {
+    struct cora__handle handle;
+    struct cora_context context;
+    cora_done_callback *fn;
+    void *arg;
+    struct cora_future *future;
+};
+
+static void free_user_callback(struct user_callback *callback)
+{
+    cora__context_clear(&callback->context);
+    free(callback);
+}
+
+static void run_user_callback(void *arg)
+{
+    struct user_callback *callback = arg;
+    struct cora_future *future = callback->future;
+
+    callback->fn(future, callback->arg);
+    free_user_callback(callback);
+    cora_future_unref(future);
+}
+
+static void drop_user_callback(struct cora__handle *handle)
+{
+    struct user_callback *callback = handle->arg;
+    struct cora_future *future = callback->future;
+    bool was_queued = cora__future_done(future);
+
+    free_user_callback(callback);
+    if (was_queued)
+        cora_future_unref(future);
+}
+
+static void keep_for_user_callbacks(struct cora_future *future)
+{
+    for (struct cora__list *link = future->callbacks.next; link != &future->callbacks;
+         link = link->next)
+        if (cora__container_of(link, struct cora__handle, link)->fn == run_user_callback)
+            future->refs++;
+}
+
+int cora_future_add_done_callback(cora_future *future, cora_done_callback *fn, void *arg)
+{
+    struct user_callback *callback = future != NULL ? malloc(sizeof *callback) : NULL;
+
+    if (callback == NULL)
+        return -ENOMEM;
+    cora__handle_init(&callback->handle, run_user_callback, callback);
+    cora__context_copy_current(&callback->context);
+    callback->handle.context = &callback->context;
+    callback->handle.drop = drop_user_callback;
+    callback->fn = fn;
+    callback->arg = arg;
+    callback->future = future;
+    if (cora__future_done(future)) {
+        future->refs++;
+        cora__loop_push(future->loop, &callback->handle);
+    } else {
+        future->has_user_callbacks = true;
+        cora__list_append(&future->callbacks, &callback->handle.link);
+    }
+    return 0;
+}
+
+int cora_future_remove_done_callback(cora_future *future, cora_done_callback *fn, void *arg)
+{
+    struct cora__list *next;
+    int count = 0;
+
+    if (future == NULL)
+        return 0;
+    for (struct cora__list *link = future->callbacks.next; link != &future->callbacks;
+         link = next) {
+        struct cora__handle *handle = cora__container_of(link, struct cora__handle, link);
+        struct user_callback *callback = handle->arg;
+
+        next = link->next;
+        if (handle->fn != run_user_callback || callback->fn != fn || callback->arg != arg)
+            continue;
+        cora__list_remove(link);
+        free_user_callback(callback);
+        count++;
+    }
+    return count;
+}
+
+/* ---- running until it is done -------------------------------------------------------------- */
+
+static void stop_loop(void *loop)
+{
+    cora_loop_stop(loop);
+}
+
+int cora_loop_run_until_complete(cora_loop *loop, cora_future *future)
+{
+    struct cora__handle stop;
+    int rc;
+
+    if (future == NULL)
+        return -ENOMEM;
+    if (future->loop != loop)
+        return -CORA_EWRONGLOOP;
+    cora__handle_init(&stop, stop_loop, loop);
+    if (cora__future_done(future))
+        cora__loop_push(loop, &stop);
+    else
+        cora__list_append(&future->callbacks, &stop.link);
+    rc = cora__loop_run(loop, true);
+    cora__list_remove(&stop.link);
+    if (rc < 0)
+        return rc;
+    return cora__future_done(future) ? cora__future_retrieve(future) : -CORA_ESTOPPED;
+}

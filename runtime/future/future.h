@@ -1,0 +1,80 @@
+/*
+ * future.h: the inside of futures, for tasks and for all that makes its own kind of future.
+ */
+#ifndef CORA_FUTURE_INTERNAL_H
+#define CORA_FUTURE_INTERNAL_H
+
+#include <cora/future.h>
+
+#include "loop/loop.h"
+
+enum cora__future_state { CORA__PENDING, CORA__CANCELLED, CORA__FINISHED };
+
+/* What a kind of future does otherwise than a plain one; NULL: as a plain one. */
+struct cora__future_kind {
+    bool (*cancel)(struct cora_future *future, const char *message);
+    void (*destroy)(struct cora_future *future); /* frees it; the last reference is gone */
+    const char *(*describe)(struct cora_future *future, char *text, size_t size);
+    void (*report_lost)(struct cora_future *future); /* its error was never asked for */
+};
+
+struct cora_future {
+    struct cora__list callbacks; /* handles, queued when it is done */
+    struct cora_loop *loop;
+    const struct cora__future_kind *kind;
+    void *value;
+    const char *cancel_message;
+    const char *what; /* is waited for: "sleep", "semaphore"; for reports */
+    int outcome;
+    unsigned refs;
+    uint8_t state;      /* enum cora__future_state */
+    bool error_unasked; /* an error is in it that nobody has asked for */
+    bool has_user_callbacks;
+};
+
+/*
+ * A future in storage of the caller's, on a waiting task's stack as a rule: no references, nothing
+ * to release. Whoever may complete it must be done with it when its waiter returns.
+ */
+static inline void cora__future_init(struct cora_future *future, struct cora_loop *loop,
+                                     const struct cora__future_kind *kind, const char *what)
+{
+    cora__list_init(&future->callbacks);
+    future->loop = loop;
+    future->kind = kind;
+    future->value = NULL;
+    future->cancel_message = NULL;
+    future->what = what;
+    future->outcome = 0;
+    future->refs = 1;
+    future->state = CORA__PENDING;
+    future->error_unasked = false;
+    future->has_user_callbacks = false;
+}
+
+static inline bool cora__future_done(const struct cora_future *future)
+{
+    return future->state != CORA__PENDING;
+}
+
+/* Completes a pending future and queues whoever waits for it. */
+void cora__future_complete(struct cora_future *future, enum cora__future_state state, int outcome);
+
+/* set_result(0), unless it is done, cancelled for instance, already. */
+static inline void cora__future_wake(struct cora_future *future)
+{
+    if (!cora__future_done(future))
+        cora__future_complete(future, CORA__FINISHED, 0);
+}
+
+/* cancel() of a plain future, for kinds that do something before. */
+bool cora__future_cancel_plain(struct cora_future *future, const char *message);
+
+/* The outcome of a future that is done; counts as having asked for an error. */
+static inline int cora__future_retrieve(struct cora_future *future)
+{
+    future->error_unasked = false;
+    return future->outcome;
+}
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * error.h: one convention everywhere.
+ *
+ * A call that can fail returns a negative error code: a negated errno where one says the same,
+ * else a negated code of the list below. Cancellation is -ECANCELED (asyncio.CancelledError), a
+ * timeout -ETIMEDOUT (TimeoutError). A call that fails leaves its outputs untouched.
+ */
+#ifndef CORA_ERROR_H
+#define CORA_ERROR_H
+
+#include <cora/base.h>
+#include <errno.h>
+
+CORA_BEGIN_DECLS
+
+/* Our own codes stand above the range of errno. X(name, value, text) */
+#define CORA_ERRORS(X)                                                                             \
+    X(CORA_EINVALIDSTATE, 5001, "the outcome is already set, or not set yet")                      \
+    X(CORA_ESTOPITERATION, 5002, "the generator has ended")                                        \
+    X(CORA_EIGNOREDEXIT, 5003, "the coroutine went on although it was being closed")               \
+    X(CORA_ENOLOOP, 5004, "no event loop is running in this thread")                               \
+    X(CORA_ENOTASK, 5005, "this call is allowed only inside a task")                               \
+    X(CORA_ERUNNING, 5006, "an event loop is already running in this thread")                      \
+    X(CORA_ECLOSED, 5007, "the event loop is closed")                                              \
+    X(CORA_ESTOPPED, 5008, "the event loop was stopped before the future completed")               \
+    X(CORA_EWRONGLOOP, 5009, "the future belongs to another event loop")                           \
+    X(CORA_EWRONGTHREAD, 5010, "the event loop runs in another thread; use a _threadsafe call")    \
+    X(CORA_EAWAITSELF, 5011, "a task cannot wait for itself")                                      \
+    X(CORA_EENTERED, 5012, "the scope has been entered before")                                    \
+    X(CORA_ENOTENTERED, 5013, "the scope has not been entered")                                    \
+    X(CORA_EFINISHED, 5014, "the scope is finished")                                               \
+    X(CORA_ESHUTDOWN, 5015, "the task group is shutting down and takes no new tasks")              \
+    X(CORA_EUNBALANCED, 5016, "a scope was left open, or scopes were left in the wrong order")     \
+    X(CORA_EQUEUESHUTDOWN, 5017, "the queue has been shut down")
+
+enum cora_error {
+#define CORA_ERROR_ENUM(name, value, text) name = (value),
+    CORA_ERRORS(CORA_ERROR_ENUM)
+#undef CORA_ERROR_ENUM
+};
+
+/*
+ * The text of an error code, ours or errno's; the sign does not matter. Never NULL, never to be
+ * freed; safe from any thread. An unknown code gives "unknown error".
+ */
+CORA_API const char *cora_strerror(int error);
+
+/* The name of an error code, such as "ECANCELED" or "CORA_ENOLOOP"; "0" for success. As above. */
+CORA_API const char *cora_strerrorname(int error);
+
+CORA_END_DECLS
+
+#endif

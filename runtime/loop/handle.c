@@ -1,0 +1,180 @@
+/*
+ * handle.c: call_soon and its like, and the handles that they return.
+ */
+#include "loop/handle.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* asyncio.Handle, and TimerHandle. One reference is the loop's, until it has run or been dropped.
+ */
+struct cora_handle {
+    struct cora__timer timer;
+    struct cora_loop *loop;
+    struct cora_context context; /* the creator's values, as they were then */
+    cora_callback *fn;
+    void *arg;
+    atomic_uint refs; /* atomic for call_soon_threadsafe, whose two ends are in two threads */
+    bool queued, cancelled, is_timer;
+};
+
+static void release(struct cora_handle *handle)
+{
+    if (atomic_fetch_sub_explicit(&handle->refs, 1, memory_order_acq_rel) == 1) {
+        cora__context_clear(&handle->context);
+        free(handle);
+    }
+}
+
+static void run(void *arg)
+{
+    struct cora_handle *handle = arg;
+
+    handle->queued = false;
+    handle->fn(handle->arg);
+    release(handle);
+}
+
+static void drop(struct cora__handle *handle)
+{
+    struct cora_handle *mine = handle->arg;
+
+    mine->queued = false;
+    release(mine);
+}
+
+static struct cora_handle *create(struct cora_loop *loop, cora_callback *fn, void *arg,
+                                  cora_handle **ret)
+{
+    struct cora_handle *handle = malloc(sizeof *handle);
+
+    if (handle == NULL)
+        return NULL;
+    cora__timer_init(&handle->timer, run, handle);
+    handle->timer.handle.drop = drop;
+    cora__context_copy_current(&handle->context);
+    handle->timer.handle.context = &handle->context;
+    handle->loop = loop;
+    handle->fn = fn;
+    handle->arg = arg;
+    handle->queued = true;
+    handle->cancelled = handle->is_timer = false;
+    atomic_init(&handle->refs, ret != NULL ? 2 : 1);
+    return handle;
+}
+
+int cora_loop_call_soon(cora_loop *loop, cora_callback *fn, void *arg, cora_handle **ret)
+{
+    int rc = cora__loop_check(loop);
+
+    if (rc < 0)
+        return rc;
+
+    struct cora_handle *handle = create(loop, fn, arg, ret);
+
+    if (handle == NULL)
+        return -ENOMEM;
+    cora__loop_push(loop, &handle->timer.handle);
+    if (ret != NULL)
+        *ret = handle;
+    return 0;
+}
+
+int cora_loop_call_at(cora_loop *loop, double when, cora_callback *fn, void *arg,
+                      cora_timer_handle **ret)
+{
+    int rc = cora__loop_check(loop);
+
+    if (rc < 0)
+        return rc;
+
+    struct cora_handle *handle = create(loop, fn, arg, ret);
+
+    if (handle == NULL)
+        return -ENOMEM;
+    handle->is_timer = true;
+    rc = cora__timer_start(loop, &handle->timer, when);
+    if (rc < 0) {
+        cora__context_clear(&handle->context);
+        free(handle);
+        return rc;
+    }
+    if (cora__loop_is_due(loop, when))
+        cora__loop_look(loop);
+    if (ret != NULL)
+        *ret = handle;
+    return 0;
+}
+
+int cora_loop_call_later(cora_loop *loop, double delay, cora_callback *fn, void *arg,
+                         cora_timer_handle **ret)
+{
+    return cora_loop_call_at(loop, cora_loop_time(loop) + delay, fn, arg, ret);
+}
+
+int cora_loop_call_soon_threadsafe(cora_loop *loop, cora_callback *fn, void *arg, cora_handle **ret)
+{
+    struct cora_handle *handle = create(loop, fn, arg, ret);
+
+    if (handle == NULL)
+        return -ENOMEM;
+    if (ret != NULL)
+        *ret = handle; /* before it can run */
+
+    int rc = cora__loop_push_threadsafe(loop, &handle->timer.handle);
+
+    if (rc < 0) {
+        cora__context_clear(&handle->context);
+        free(handle);
+        if (ret != NULL)
+            *ret = NULL;
+    }
+    return rc;
+}
+
+void cora_handle_cancel(cora_handle *handle)
+{
+    if (handle == NULL || handle->cancelled)
+        return;
+    handle->cancelled = true;
+    if (handle->queued) {
+        handle->queued = false;
+        cora__timer_stop(handle->loop, &handle->timer);
+        release(handle);
+    }
+}
+
+bool cora_handle_cancelled(const cora_handle *handle)
+{
+    return handle->cancelled;
+}
+
+double cora_timer_handle_when(const cora_timer_handle *handle)
+{
+    return handle->is_timer ? handle->timer.when : NAN;
+}
+
+void cora_handle_unref(cora_handle *handle)
+{
+    if (handle != NULL)
+        release(handle);
+}
+
+void cora__describe_callback(const struct cora__handle *handle, char *text, size_t size)
+{
+    union {
+        cora_callback *fn;
+        void *address;
+    } place = {.fn = handle->fn};
+    Dl_info info;
+
+    if (handle->fn == run)
+        place.fn = ((const struct cora_handle *)handle->arg)->fn;
+    if (dladdr(place.address, &info) != 0 && info.dli_sname != NULL)
+        snprintf(text, size, "callback %s", info.dli_sname);
+    else
+        snprintf(text, size, "callback at %p", place.address);
+}

@@ -1,0 +1,10 @@
+/* handle.h: the handles that the loop allocates, for callbacks of the user. */
+#ifndef CORA_LOOP_HANDLE_H
+#define CORA_LOOP_HANDLE_H
+
+#include "loop/loop.h"
+
+/* Writes what a callback is, "callback f", for reports. */
+void cora__describe_callback(const struct cora__handle *handle, char *text, size_t size);
+
+#endif

@@ -1,0 +1,254 @@
+/*
+ * io.c: who waits for which descriptor.
+ *
+ * Each descriptor has one entry with one libev watcher and one waiter for each direction. libev
+ * changes the kernel's interest only right before it polls, so a waiter that leaves and comes back
+ * in between, as a server's does with every request, costs no system call.
+ */
+#include "loop/io.h"
+
+#include "loop/poll.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct fd_entry {
+    ev_io watcher[2];
+    struct cora__io_waiter *waiter[2];
+    struct cora__io_waiter callback[2]; /* of add_reader and add_writer */
+    struct cora_context context[2];
+    bool fresh[2]; /* libev is to tell the kernel even if it believes that nothing has changed */
+    bool drained;  /* the last read took all there was */
+};
+
+/* By number; entries are made when first needed. */
+struct cora__fds {
+    int room;
+    struct fd_entry *entry[];
+};
+
+static const int EVENT[2] = {EV_READ, EV_WRITE};
+
+static struct fd_entry *find(const struct cora_loop *loop, int fd)
+{
+    return loop->fds != NULL && fd >= 0 && fd < loop->fds->room ? loop->fds->entry[fd] : NULL;
+}
+
+static void on_event(EV_P_ ev_io *watcher, int events)
+{
+    struct cora_loop *cora = ev_userdata(loop);
+    struct fd_entry *entry = find(cora, watcher->fd);
+    enum cora__direction direction =
+        watcher == &entry->watcher[CORA__READ] ? CORA__READ : CORA__WRITE;
+    struct cora__io_waiter *waiter = entry->waiter[direction];
+
+    if (direction == CORA__READ)
+        entry->drained = false;
+    if (waiter == NULL)
+        return;
+    /* EV_ERROR: libev has dropped the watcher, for the descriptor was closed under it. */
+    waiter->result = events & EV_ERROR ? -EBADF : 0;
+    if (waiter->once || waiter->result < 0)
+        cora__io_stop(cora, watcher->fd, direction, waiter);
+    if (cora__list_empty(&waiter->handle.link))
+        cora__loop_push(cora, &waiter->handle);
+}
+
+static struct fd_entry *find_or_create(struct cora_loop *loop, int fd)
+{
+    struct cora__fds *fds = loop->fds;
+    int room = fds != NULL ? fds->room : 0;
+
+    if (fd >= room) {
+        int more = fd < 64 ? 64 : fd * 2;
+
+        fds = realloc(fds, sizeof *fds + (size_t)more * sizeof fds->entry[0]);
+        if (fds == NULL)
+            return NULL;
+        memset(&fds->entry[room], 0, (size_t)(more - room) * sizeof fds->entry[0]);
+        fds->room = more;
+        loop->fds = fds;
+    }
+    if (fds->entry[fd] == NULL) {
+        struct fd_entry *entry = calloc(1, sizeof *entry);
+
+        if (entry == NULL)
+            return NULL;
+        for (int i = 0; i < 2; i++)
+            ev_io_init(&entry->watcher[i], on_event, fd, EVENT[i]);
+        fds->entry[fd] = entry;
+    }
+    return fds->entry[fd];
+}
+
+int cora__io_start(struct cora_loop *loop, int fd, enum cora__direction direction,
+                   struct cora__io_waiter *waiter)
+{
+    struct fd_entry *entry = find_or_create(loop, fd);
+
+    if (entry == NULL)
+        return -ENOMEM;
+    if (entry->waiter[direction] != NULL)
+        return -EBUSY;
+    entry->waiter[direction] = waiter;
+    waiter->result = 0;
+    loop->watched++;
+    if (entry->fresh[direction])
+        ev_io_set(&entry->watcher[direction], fd, EVENT[direction]);
+    entry->fresh[direction] = false;
+    ev_io_start(cora__poller_ev(loop), &entry->watcher[direction]);
+    return 0;
+}
+
+void cora__io_stop(struct cora_loop *loop, int fd, enum cora__direction direction,
+                   struct cora__io_waiter *waiter)
+{
+    struct fd_entry *entry = find(loop, fd);
+
+    cora__list_remove(&waiter->handle.link);
+    if (entry == NULL || entry->waiter[direction] != waiter)
+        return;
+    entry->waiter[direction] = NULL;
+    loop->watched--;
+    ev_io_stop(cora__poller_ev(loop), &entry->watcher[direction]);
+}
+
+void cora__io_forget(struct cora_loop *loop, int fd)
+{
+    struct fd_entry *entry = find(loop, fd);
+
+    if (entry == NULL)
+        return;
+    for (int i = 0; i < 2; i++) {
+        struct cora__io_waiter *waiter = entry->waiter[i];
+
+        if (waiter == NULL)
+            continue;
+        cora__io_stop(loop, fd, (enum cora__direction)i, waiter);
+        if (waiter != &entry->callback[i]) { /* a callback has no way to hear of it */
+            waiter->result = -EBADF;
+            cora__loop_push(loop, &waiter->handle);
+        }
+    }
+    cora__io_opened(loop, fd); /* whoever has the number next */
+}
+
+void cora__io_opened(struct cora_loop *loop, int fd)
+{
+    struct fd_entry *entry = find(loop, fd);
+
+    if (entry == NULL)
+        return; /* never used: libev knows nothing of it */
+    entry->fresh[CORA__READ] = entry->fresh[CORA__WRITE] = true;
+    entry->drained = false;
+}
+
+bool cora__io_is_drained(struct cora_loop *loop, int fd)
+{
+    struct fd_entry *entry = find(loop, fd);
+
+    return entry != NULL && entry->drained;
+}
+
+void cora__io_set_drained(struct cora_loop *loop, int fd)
+{
+    struct fd_entry *entry = find(loop, fd);
+
+    if (entry != NULL)
+        entry->drained = true;
+}
+
+void cora__io_close(struct cora_loop *loop)
+{
+    for (int fd = 0; loop->fds != NULL && fd < loop->fds->room; fd++) {
+        struct fd_entry *entry = loop->fds->entry[fd];
+
+        if (entry == NULL)
+            continue;
+        for (int i = 0; i < 2; i++) {
+            ev_io_stop(cora__poller_ev(loop), &entry->watcher[i]);
+            cora__context_clear(&entry->context[i]);
+        }
+        free(entry);
+    }
+    free(loop->fds);
+    loop->fds = NULL;
+    loop->watched = 0;
+}
+
+/* ---- add_reader and its like --------------------------------------------------------------- */
+
+/* What libev or epoll would trip over is refused here. */
+static int check_pollable(int fd)
+{
+    struct stat status;
+
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -EBADF;
+    return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ? -EPERM : 0;
+}
+
+static int add(struct cora_loop *loop, int fd, enum cora__direction direction, cora_callback *fn,
+               void *arg)
+{
+    int rc = cora__loop_check(loop);
+
+    if (rc == 0)
+        rc = check_pollable(fd);
+    if (rc < 0)
+        return rc;
+
+    struct fd_entry *entry = find_or_create(loop, fd);
+
+    if (entry == NULL)
+        return -ENOMEM;
+
+    struct cora__io_waiter *waiter = &entry->callback[direction];
+
+    if (entry->waiter[direction] == waiter)
+        cora__io_stop(loop, fd, direction, waiter);
+    cora__io_opened(loop, fd);
+    rc = cora__io_start(loop, fd, direction, waiter);
+    if (rc < 0)
+        return rc;
+    cora__context_clear(&entry->context[direction]);
+    cora__context_copy_current(&entry->context[direction]);
+    cora__handle_init(&waiter->handle, fn, arg);
+    waiter->handle.context = &entry->context[direction];
+    waiter->once = false;
+    return 0;
+}
+
+static bool discard(struct cora_loop *loop, int fd, enum cora__direction direction)
+{
+    struct fd_entry *entry = find(loop, fd);
+
+    if (entry == NULL || entry->waiter[direction] != &entry->callback[direction])
+        return false;
+    cora__io_stop(loop, fd, direction, entry->waiter[direction]);
+    return true;
+}
+
+int cora_loop_add_reader(cora_loop *loop, int fd, cora_callback *fn, void *arg)
+{
+    return add(loop, fd, CORA__READ, fn, arg);
+}
+
+int cora_loop_add_writer(cora_loop *loop, int fd, cora_callback *fn, void *arg)
+{
+    return add(loop, fd, CORA__WRITE, fn, arg);
+}
+
+bool cora_loop_remove_reader(cora_loop *loop, int fd)
+{
+    return discard(loop, fd, CORA__READ);
+}
+
+bool cora_loop_remove_writer(cora_loop *loop, int fd)
+{
+    return discard(loop, fd, CORA__WRITE);
+}

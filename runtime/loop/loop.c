@@ -1,0 +1,507 @@
+/*
+ * loop.c: the iteration, and the life of a loop.
+ *
+ *     poll      wait for I/O; queue the handlers of what happened   (poll.c, io.c, threadsafe.c)
+ *     timers    queue what is due                                   (timer.c)
+ *     batch     run exactly what is queued by then
+ *
+ * While tasks do nothing but hand over to one another, whole iterations pass without the loop: a
+ * suspending step goes straight to the next (cora__loop_suspend) and takes the next batch by itself
+ * when this one is used up. After so many turns control comes back here, where the clock is read;
+ * 50 us after the last look the poller and the timers have their turn. So no step pays for a system
+ * call or the clock, and nothing starves.
+ */
+#include "loop/loop.h"
+
+#include "loop/handle.h"
+#include "loop/io.h"
+#include "loop/poll.h"
+#include "loop/signal.h"
+#include "loop/timer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    MOST_TURNS = 256, /* between readings of the clock */
+};
+
+static const double LOOK_INTERVAL = 50e-6; /* seconds between looks at I/O while work is ready */
+static const double CLOCK_RESOLUTION = 1e-9;
+static const double LONGEST_POLL = 24 * 3600.0;
+static const double TRIM_INTERVAL = 1.0; /* seconds between looks at free stacks */
+
+_Thread_local struct cora_loop *cora__loop_running;
+
+/* ---- the clock ----------------------------------------------------------------------------- */
+
+static double monotonic(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+double cora_loop_time(const cora_loop *loop)
+{
+    return loop->virtual_clock ? loop->virtual_now : monotonic();
+}
+
+int cora_loop_use_virtual_clock(cora_loop *loop, double now)
+{
+    if (loop->is_running)
+        return -CORA_ERUNNING;
+    if (loop->timers.count > 0)
+        return -EBUSY;
+    loop->virtual_clock = true;
+    loop->virtual_now = now;
+    return 0;
+}
+
+/* Deadlines up to here are due: as asyncio has it, those within the clock's resolution too. */
+static double due_limit(double now)
+{
+    double ulp = nextafter(now, INFINITY) - now;
+
+    return now + (ulp > CLOCK_RESOLUTION ? ulp : CLOCK_RESOLUTION);
+}
+
+bool cora__loop_is_due(const struct cora_loop *loop, double when)
+{
+    return when < due_limit(cora_loop_time(loop));
+}
+
+/* ---- running handles ----------------------------------------------------------------------- */
+
+static void run_step(struct cora_loop *loop, struct cora__handle *step)
+{
+    if (step->coroutine == NULL && !loop->hooks->start(step, NULL))
+        return;
+    cora__loop_set_running(loop, step);
+    cora__coroutine_transfer(loop->coroutine, step->coroutine);
+}
+
+static void run_handle(struct cora_loop *loop, struct cora__handle *handle)
+{
+    if (cora__handle_is_step(handle)) {
+        run_step(loop, handle);
+    } else {
+        cora__loop_set_running(loop, handle);
+        handle->fn(handle->arg);
+    }
+    loop->running = NULL;
+}
+
+/* Debug mode: the same, with a report of what held the loop for long. */
+static void run_handle_timed(struct cora_loop *loop, struct cora__handle *handle)
+{
+    char who[128];
+    bool is_step = cora__handle_is_step(handle);
+    double start = cora_loop_time(loop);
+
+    /* Before it runs, for it may be gone afterwards. */
+    if (is_step)
+        loop->hooks->describe(handle, who, sizeof who);
+    else
+        cora__describe_callback(handle, who, sizeof who);
+    run_handle(loop, handle);
+
+    double took = cora_loop_time(loop) - start;
+
+    if (took >= loop->slow_callback_duration)
+        cora__loop_report(loop, NULL, NULL, 0, "%s held the loop for %.3f seconds", who, took);
+}
+
+static int run_batch(struct cora_loop *loop)
+{
+    int count = 0;
+
+    cora__list_splice(&loop->batch, &loop->ready);
+    while (!cora__list_empty(&loop->batch) && !loop->interrupted) {
+        struct cora__handle *handle =
+            cora__container_of(loop->batch.next, struct cora__handle, link);
+
+        cora__list_remove(&handle->link);
+        loop->turns--;
+        count++;
+        if (loop->debug)
+            run_handle_timed(loop, handle);
+        else
+            run_handle(loop, handle);
+    }
+    return count;
+}
+
+struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_coroutine *spare)
+{
+    for (;;) {
+        if (--loop->turns < 0)
+            return NULL;
+        if (cora__list_empty(&loop->batch)) {
+            if (cora__list_empty(&loop->ready))
+                return NULL;
+            cora__list_splice(&loop->batch, &loop->ready);
+        }
+
+        struct cora__handle *handle =
+            cora__container_of(loop->batch.next, struct cora__handle, link);
+
+        if (!cora__handle_is_step(handle))
+            return NULL;
+        cora__list_remove(&handle->link);
+        if (handle->coroutine != NULL || loop->hooks->start(handle, spare))
+            return handle;
+    }
+}
+
+void cora__loop_suspend(struct cora_loop *loop, struct cora__handle *self)
+{
+    struct cora_coroutine *coroutine = cora__coroutine_self();
+    struct cora__handle *next;
+
+    self->coroutine = coroutine; /* a generator, perhaps, that the task is running */
+    self->context = cora__context_current;
+    next = cora__loop_next_step(loop, NULL);
+    if (next == NULL) {
+        cora__coroutine_transfer(coroutine, loop->coroutine);
+    } else {
+        cora__loop_set_running(loop, next);
+        if (next != self)
+            cora__coroutine_transfer(coroutine, next->coroutine);
+    }
+}
+
+/* ---- the iteration ------------------------------------------------------------------------- */
+
+double cora_loop_timeout(const cora_loop *loop)
+{
+    if (!cora__list_empty(&loop->ready) || !cora__list_empty(&loop->batch) || loop->stopping)
+        return 0;
+    if (loop->timers.count == 0)
+        return -1;
+
+    double wait = loop->timers.heap[0]->when - cora_loop_time(loop);
+
+    return wait <= 0 ? 0 : wait < LONGEST_POLL ? wait : LONGEST_POLL;
+}
+
+/* Virtual time: whoever could still wake us is given the chance, then the clock jumps. */
+static int poll_virtual(struct cora_loop *loop, double timeout)
+{
+    bool can_jump = loop->timers.count > 0 && loop->holds == 0;
+
+    if (timeout != 0 && !can_jump)
+        return cora__poller_wait(loop, -1);
+
+    int rc = cora__poller_wait(loop, 0);
+
+    if (timeout > 0 && cora__list_empty(&loop->ready) && !cora__poller_has_events(loop))
+        loop->virtual_now = loop->timers.heap[0]->when;
+    return rc;
+}
+
+/*
+ * While it rests the loop gives back the stacks of a past peak, at most once a second; a rest that
+ * would last longer is cut short once for that.
+ */
+static int poll_and_trim(struct cora_loop *loop, double timeout)
+{
+    if (timeout != 0 && cora_loop_time(loop) - loop->last_trim >= TRIM_INTERVAL) {
+        loop->may_trim = cora__stack_trim(false);
+        loop->last_trim = cora_loop_time(loop);
+    }
+    if (loop->may_trim && (timeout < 0 || timeout > TRIM_INTERVAL))
+        timeout = TRIM_INTERVAL;
+    return cora__poller_wait(loop, timeout);
+}
+
+int cora_loop_poll(cora_loop *loop, double timeout)
+{
+    if (loop->closed)
+        return -CORA_ECLOSED;
+    if (timeout < 0)
+        timeout = cora_loop_timeout(loop);
+    return loop->virtual_clock ? poll_virtual(loop, timeout) : poll_and_trim(loop, timeout);
+}
+
+static void process_events(struct cora_loop *loop)
+{
+    cora__poller_dispatch(loop);
+
+    double now = monotonic();
+
+    loop->last_look = now;
+    loop->look = false;
+    cora__timers_run(loop, due_limit(loop->virtual_clock ? loop->virtual_now : now));
+}
+
+static bool can_be_woken(const struct cora_loop *loop)
+{
+    return !cora__list_empty(&loop->ready) || loop->timers.count > 0 || loop->watched > 0 ||
+           loop->signals > 0 || loop->holds > 0 || loop->stopping;
+}
+
+/*
+ * Work is ready and so many turns have passed: is it time to look around? The number of turns
+ * follows the time they took, so that slow steps are followed by a look each.
+ */
+static bool time_to_look(struct cora_loop *loop)
+{
+    double elapsed = monotonic() - loop->last_look;
+
+    if (elapsed < LOOK_INTERVAL) {
+        if (loop->turns_between_looks < MOST_TURNS)
+            loop->turns_between_looks *= 2;
+        return false;
+    }
+    if (elapsed > 2 * LOOK_INTERVAL)
+        loop->turns_between_looks = 1;
+    return true;
+}
+
+static int iterate(struct cora_loop *loop)
+{
+    bool work = !cora__list_empty(&loop->ready);
+
+    if (!work && loop->ends_in_deadlock && !can_be_woken(loop))
+        return -EDEADLK;
+    if (!work || loop->look || loop->stopping || time_to_look(loop)) {
+        int rc = cora_loop_poll(loop, -1);
+
+        if (rc < 0)
+            return rc;
+        process_events(loop);
+    }
+    loop->turns = loop->debug || loop->stopping ? 0 : loop->turns_between_looks;
+    run_batch(loop);
+    return 0;
+}
+
+/* ---- run ----------------------------------------------------------------------------------- */
+
+int cora__loop_check(const struct cora_loop *loop)
+{
+    if (loop->closed)
+        return -CORA_ECLOSED;
+    if (loop->debug && loop->is_running && !pthread_equal(loop->thread, pthread_self()))
+        return -CORA_EWRONGTHREAD;
+    return 0;
+}
+
+static int enter(struct cora_loop *loop)
+{
+    if (loop->closed)
+        return -CORA_ECLOSED;
+    if (loop->is_running || cora__loop_running != NULL)
+        return -CORA_ERUNNING;
+    cora__poller_after_fork(loop);
+    loop->is_running = true;
+    loop->thread = pthread_self();
+    loop->coroutine = cora__coroutine_self();
+    cora__loop_running = loop;
+    return 0;
+}
+
+static void leave(struct cora_loop *loop, struct cora_context *context)
+{
+    cora__context_current = context;
+    cora__loop_running = NULL;
+    loop->is_running = false;
+}
+
+int cora__loop_run(struct cora_loop *loop, bool ends_in_deadlock)
+{
+    struct cora_context *context = cora__context_current;
+    int rc = enter(loop);
+
+    if (rc < 0)
+        return rc;
+    loop->ends_in_deadlock = ends_in_deadlock;
+    loop->look = true;
+    loop->turns_between_looks = 1;
+    do
+        rc = iterate(loop);
+    while (rc == 0 && !loop->stopping && !loop->interrupted);
+    if (rc == 0 && loop->interrupted)
+        rc = -EINTR;
+    loop->stopping = false;
+    loop->interrupted = 0;
+    cora__list_splice(&loop->batch, &loop->ready); /* a cut batch goes on in the next run */
+    cora__list_splice(&loop->ready, &loop->batch);
+    leave(loop, context);
+    if (rc == -EDEADLK && loop->hooks != NULL)
+        loop->hooks->report_deadlock(loop);
+    return rc;
+}
+
+int cora_loop_run_forever(cora_loop *loop)
+{
+    return cora__loop_run(loop, false);
+}
+
+void cora_loop_stop(cora_loop *loop)
+{
+    loop->stopping = true;
+    loop->turns = 0;
+}
+
+int cora_loop_process_events(cora_loop *loop)
+{
+    if (cora__loop_running != NULL)
+        return -CORA_ERUNNING;
+    if (loop->closed)
+        return -CORA_ECLOSED;
+    process_events(loop);
+    return 0;
+}
+
+int cora_loop_run_ready(cora_loop *loop)
+{
+    struct cora_context *context = cora__context_current;
+    int rc = enter(loop);
+
+    if (rc < 0)
+        return rc;
+    loop->turns = 0; /* one batch, then back to the host */
+
+    int count = run_batch(loop);
+
+    leave(loop, context);
+    return count;
+}
+
+cora_loop *cora_get_running_loop(void)
+{
+    return cora__loop_running;
+}
+
+bool cora_loop_is_running(const cora_loop *loop)
+{
+    return loop->is_running;
+}
+
+bool cora_loop_is_closed(const cora_loop *loop)
+{
+    return loop->closed;
+}
+
+void cora_loop_hold(cora_loop *loop)
+{
+    atomic_fetch_add(&loop->holds, 1);
+}
+
+void cora_loop_release(cora_loop *loop)
+{
+    atomic_fetch_sub(&loop->holds, 1);
+    cora__poller_wake(loop); /* it may have been the last that was waited for */
+}
+
+void cora__loop_interrupt(struct cora_loop *loop)
+{
+    loop->interrupted = 1;
+    cora__poller_wake(loop);
+}
+
+void cora__loop_notify(struct cora_loop *loop)
+{
+    loop->notified = 1;
+    cora__poller_wake(loop);
+}
+
+void *cora_loop_set_default_executor(cora_loop *loop, void *executor,
+                                     void (*shutdown)(void *executor))
+{
+    void *before = loop->executor;
+
+    loop->executor = executor;
+    loop->shutdown_executor = shutdown;
+    return before;
+}
+
+void *cora_loop_get_default_executor(const cora_loop *loop)
+{
+    return loop->executor;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+int cora_new_event_loop(cora_loop **ret)
+{
+    struct cora_loop *loop = calloc(1, sizeof *loop);
+    const char *debug = getenv("CORADEBUG");
+
+    if (loop == NULL)
+        return -ENOMEM;
+    cora__list_init(&loop->batch);
+    cora__list_init(&loop->ready);
+    cora__list_init(&loop->foreign);
+    cora__list_init(&loop->all_tasks);
+    pthread_mutex_init(&loop->foreign_lock, NULL);
+    loop->refs = 1;
+    loop->slow_callback_duration = 0.1;
+    loop->debug = debug != NULL && debug[0] != '\0';
+
+    int rc = cora__poller_create(loop);
+
+    if (rc < 0) {
+        cora__loop_unref(loop);
+        return rc;
+    }
+    *ret = loop;
+    return 0;
+}
+
+static void drop_all(struct cora__list *list)
+{
+    while (!cora__list_empty(list)) {
+        struct cora__handle *handle = cora__container_of(list->next, struct cora__handle, link);
+
+        cora__list_remove(&handle->link);
+        cora__handle_drop(handle);
+    }
+}
+
+int cora_loop_close(cora_loop *loop)
+{
+    if (loop->is_running)
+        return -CORA_ERUNNING;
+    if (loop->closed)
+        return 0;
+    if (loop->shutdown_executor != NULL)
+        loop->shutdown_executor(loop->executor);
+    loop->shutdown_executor = NULL;
+    loop->closed = true;
+    pthread_mutex_lock(&loop->foreign_lock);
+    loop->foreign_closed = true;
+    drop_all(&loop->foreign);
+    pthread_mutex_unlock(&loop->foreign_lock);
+    drop_all(&loop->batch);
+    drop_all(&loop->ready);
+    if (loop->hooks != NULL)
+        loop->hooks->close(loop);
+    cora__timers_close(loop);
+    cora__io_close(loop);
+    cora__signals_close(loop);
+    cora__poller_destroy(loop);
+    cora__stack_trim(true);
+    return 0;
+}
+
+void cora__loop_unref(struct cora_loop *loop)
+{
+    if (--loop->refs > 0)
+        return;
+    pthread_mutex_destroy(&loop->foreign_lock);
+    free(loop);
+}
+
+void cora_loop_free(cora_loop *loop)
+{
+    if (loop == NULL || cora_loop_close(loop) < 0)
+        return;
+    cora__loop_unref(loop);
+}

@@ -1,0 +1,244 @@
+/*
+ * loop.h: the loop's inner structures, for the layers above.
+ *
+ * Everything that the loop can run is a handle: a callback, or a step of a task. A handle is a node
+ * of one list at a time, the ready queue, this iteration's batch, or the callbacks of the future it
+ * waits for; so nothing is allocated to queue it and nothing is queued twice.
+ */
+#ifndef CORA_LOOP_INTERNAL_H
+#define CORA_LOOP_INTERNAL_H
+
+#include <cora/loop.h>
+
+#include "base/list.h"
+#include "contextvars/contextvars.h"
+#include "coroutine/coroutine.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+struct cora__handle {
+    struct cora__list link;       /* the list it waits in */
+    struct cora_context *context; /* in which it runs */
+    cora_callback *fn;            /* NULL: a step of a task */
+    void *arg;
+    union {
+        struct cora_coroutine *coroutine;    /* a step that has started: where it goes on */
+        void (*drop)(struct cora__handle *); /* a callback: it will never run; may be NULL */
+    };
+};
+
+static inline void cora__handle_init(struct cora__handle *handle, cora_callback *fn, void *arg)
+{
+    cora__list_init(&handle->link);
+    handle->context = NULL;
+    handle->coroutine = NULL;
+    handle->fn = fn;
+    handle->arg = arg;
+}
+
+static inline bool cora__handle_is_step(const struct cora__handle *handle)
+{
+    return handle->fn == NULL;
+}
+
+/* The handle, which is in no list, will never run: frees what was allocated for it. */
+static inline void cora__handle_drop(struct cora__handle *handle)
+{
+    if (!cora__handle_is_step(handle) && handle->drop != NULL)
+        handle->drop(handle);
+}
+
+/* A handle that is queued at a time. See timer.c. */
+struct cora__timer {
+    struct cora__handle handle;
+    double when;
+    uint64_t sequence; /* of equal deadlines the first armed comes first */
+    size_t place;      /* in the heap; TIMER_IDLE when not armed */
+};
+
+struct cora__timers {
+    struct cora__timer **heap;
+    size_t count, room;
+    uint64_t sequence;
+};
+
+/* Someone who waits for a descriptor. See io.c. */
+struct cora__io_waiter {
+    struct cora__handle handle;
+    int result; /* 0: ready; -EBADF: closed meanwhile */
+    bool once;  /* leaves the descriptor when it is ready */
+};
+
+enum cora__direction { CORA__READ, CORA__WRITE };
+
+/* What the layers above do for the loop. */
+struct cora__loop_hooks {
+    /*
+     * Gives a step that has not started its coroutine: `spare`, whose task has just ended, if it
+     * fits (it may be NULL), or a new one. False: it could not, and the task is over.
+     */
+    bool (*start)(struct cora__handle *step, struct cora_coroutine *spare);
+    /* Writes who a step is, "task 'x' (function f)", for reports. */
+    void (*describe)(struct cora__handle *step, char *text, size_t size);
+    /* Reports who waits for what. */
+    void (*report_deadlock)(struct cora_loop *loop);
+    /* The loop closes: drops the tasks that are left. */
+    void (*close)(struct cora_loop *loop);
+};
+
+struct cora_loop {
+    /* The hot part: what a suspending task touches. */
+    struct cora__list batch;          /* runs in this iteration */
+    struct cora__list ready;          /* runs in the next */
+    struct cora__handle *running;     /* what runs now */
+    int turns;                        /* steps left until the loop itself looks around */
+    struct cora_coroutine *coroutine; /* the stack that the loop runs on */
+    const struct cora__loop_hooks *hooks;
+
+    /* Iterations. See loop.c. */
+    bool is_running, closed, stopping, look;
+    bool ends_in_deadlock; /* where nothing can wake it: report, and end */
+    bool debug;
+    volatile sig_atomic_t interrupted; /* end at once, with -EINTR */
+    volatile sig_atomic_t notified;    /* call on_notified at the next look */
+    void (*on_notified)(struct cora_loop *loop);
+    void *notified_arg;
+    int turns_between_looks;
+    double last_look; /* when it last looked at I/O and timers */
+    double last_trim;
+    bool may_trim;    /* there may be stacks to give back */
+    pthread_t thread; /* that runs it */
+    unsigned refs;    /* its owner and every future */
+    atomic_int holds; /* jobs in threads that will wake it */
+
+    bool virtual_clock;
+    double virtual_now;
+
+    struct cora__timers timers;
+    struct cora__poller *poller; /* libev's side. See poll.c */
+    struct cora__fds *fds;       /* See io.c */
+    int watched;                 /* directions of descriptors that somebody waits for */
+    int signals;                 /* signals with a handler */
+
+    pthread_mutex_t foreign_lock; /* Calls from other threads. See threadsafe.c */
+    struct cora__list foreign;
+    bool foreign_closed;
+
+    cora_exception_handler *exception_handler;
+    void *exception_arg;
+    double slow_callback_duration;
+
+    struct cora__list all_tasks; /* of the task layer: every task that is not done */
+    unsigned long task_number;   /* the last one given, for default names */
+
+    void *executor; /* the default thread pool, of the stdlib, and how to shut it down */
+    void (*shutdown_executor)(void *executor);
+};
+
+extern _Thread_local struct cora_loop *cora__loop_running
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* ---- what the layers above use ------------------------------------------------------------- */
+
+/* Queues a handle for the next iteration. It must be in no list. */
+static inline void cora__loop_push(struct cora_loop *loop, struct cora__handle *handle)
+{
+    cora__list_append(&loop->ready, &handle->link);
+}
+
+/* Queues all the handles of a list, in order. */
+static inline void cora__loop_push_all(struct cora_loop *loop, struct cora__list *handles)
+{
+    cora__list_splice(&loop->ready, handles);
+}
+
+/* Makes the loop go through a full iteration next, with timers and I/O. */
+static inline void cora__loop_look(struct cora_loop *loop)
+{
+    loop->look = true;
+    loop->turns = 0;
+}
+
+/* Arms a timer that is not armed. 0; -ENOMEM; -EINVAL for NaN. */
+int cora__timer_start(struct cora_loop *loop, struct cora__timer *timer, double when);
+
+/* Disarms it; it may be idle, armed, or queued already. */
+void cora__timer_stop(struct cora_loop *loop, struct cora__timer *timer);
+
+static inline void cora__timer_init(struct cora__timer *timer, cora_callback *fn, void *arg)
+{
+    cora__handle_init(&timer->handle, fn, arg);
+    timer->place = SIZE_MAX;
+}
+
+/* Queues the waiter when fd is ready, once or at every iteration. 0, -EBUSY, -ENOMEM. */
+int cora__io_start(struct cora_loop *loop, int fd, enum cora__direction direction,
+                   struct cora__io_waiter *waiter);
+
+/* The waiter no longer waits; it may have been queued. */
+void cora__io_stop(struct cora_loop *loop, int fd, enum cora__direction direction,
+                   struct cora__io_waiter *waiter);
+
+/* The descriptor is about to be closed: who waits for it is queued with -EBADF. */
+void cora__io_forget(struct cora_loop *loop, int fd);
+
+/* The number may stand for another descriptor than the poller knows. */
+void cora__io_opened(struct cora_loop *loop, int fd);
+
+/* Whether the last read from fd took all there was, and no event has come since. */
+bool cora__io_is_drained(struct cora_loop *loop, int fd);
+void cora__io_set_drained(struct cora_loop *loop, int fd);
+
+/* Whether a deadline has come. */
+bool cora__loop_is_due(const struct cora_loop *loop, double when);
+
+/* 0, or why the loop takes no calls from here: -CORA_ECLOSED, -CORA_EWRONGTHREAD. */
+int cora__loop_check(const struct cora_loop *loop);
+
+/* Like cora_loop_call_exception_handler, with a message in printf's manner. */
+void cora__loop_report(struct cora_loop *loop, const char *task, struct cora_future *future,
+                       int error, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Futures keep the loop's memory, not the loop itself. */
+static inline void cora__loop_ref(struct cora_loop *loop)
+{
+    loop->refs++;
+}
+void cora__loop_unref(struct cora_loop *loop);
+
+/*
+ * Queues `handle` from any thread and wakes the loop. 0, or -CORA_ECLOSED: it is then not queued.
+ */
+int cora__loop_push_threadsafe(struct cora_loop *loop, struct cora__handle *handle);
+
+/* run_forever, but -EDEADLK where nothing can ever wake the loop. */
+int cora__loop_run(struct cora_loop *loop, bool ends_in_deadlock);
+
+/* Async-signal-safe: the loop ends at once with -EINTR. */
+void cora__loop_interrupt(struct cora_loop *loop);
+
+/* Async-signal-safe: the loop calls its on_notified. */
+void cora__loop_notify(struct cora_loop *loop);
+
+/*
+ * The next step, with its coroutine, if the loop itself need not act first; else NULL. `spare` is
+ * the coroutine of a task that has just ended, for a step that has none yet; it may be NULL.
+ */
+struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_coroutine *spare);
+
+/* Makes `step` the one that runs. */
+static inline void cora__loop_set_running(struct cora_loop *loop, struct cora__handle *step)
+{
+    loop->running = step;
+    cora__context_current = step->context;
+}
+
+/*
+ * Stops the running step, `self`, until it is run again: straight to the next step where that comes
+ * next, else to the loop. It must be queued, or in the list of something that will queue it.
+ */
+void cora__loop_suspend(struct cora_loop *loop, struct cora__handle *self);
+
+#endif

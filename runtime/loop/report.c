@@ -1,0 +1,60 @@
+/*
+ * report.c: what nobody could be told by a result goes to the loop's exception handler.
+ */
+#include "loop/loop.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void cora_loop_set_exception_handler(cora_loop *loop, cora_exception_handler *handler, void *arg)
+{
+    loop->exception_handler = handler;
+    loop->exception_arg = arg;
+}
+
+void cora_loop_default_exception_handler(cora_loop *loop, const cora_exception_context *context)
+{
+    (void)loop;
+    fprintf(stderr, "cora: %s%s%s%s%s%s\n", context->task != NULL ? "task '" : "",
+            context->task != NULL ? context->task : "", context->task != NULL ? "': " : "",
+            context->message, context->error != 0 ? ": " : "",
+            context->error != 0 ? cora_strerror(context->error) : "");
+}
+
+void cora_loop_call_exception_handler(cora_loop *loop, const cora_exception_context *context)
+{
+    if (loop->exception_handler != NULL)
+        loop->exception_handler(loop, context, loop->exception_arg);
+    else
+        cora_loop_default_exception_handler(loop, context);
+}
+
+void cora__loop_report(struct cora_loop *loop, const char *task, struct cora_future *future,
+                       int error, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    cora_loop_call_exception_handler(
+        loop, &(cora_exception_context){
+                  .message = message, .error = error, .task = task, .future = future});
+}
+
+void cora_loop_set_debug(cora_loop *loop, bool debug)
+{
+    loop->debug = debug;
+    loop->turns = 0; /* the next step goes through the loop, which times it */
+}
+
+bool cora_loop_get_debug(const cora_loop *loop)
+{
+    return loop->debug;
+}
+
+void cora_loop_set_slow_callback_duration(cora_loop *loop, double seconds)
+{
+    loop->slow_callback_duration = seconds;
+}

@@ -1,0 +1,68 @@
+/*
+ * threadsafe.c: handles on their way from other threads. They wait in a list under a lock; one
+ * wake-up serves all that have come until the loop collects them.
+ */
+#include "loop/poll.h"
+
+#include <errno.h>
+
+int cora__loop_push_threadsafe(struct cora_loop *loop, struct cora__handle *handle)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&loop->foreign_lock);
+    if (loop->foreign_closed) {
+        rc = -CORA_ECLOSED;
+    } else {
+        cora__list_append(&loop->foreign, &handle->link);
+        /* Inside the lock: once it is open the loop may be closed, and the poller gone. */
+        cora__poller_wake(loop);
+    }
+    pthread_mutex_unlock(&loop->foreign_lock);
+    return rc;
+}
+
+/* ---- triggers ------------------------------------------------------------------------------ */
+
+struct trigger {
+    struct cora__handle handle;
+    struct cora_loop *loop;
+    cora_callback *drop;
+};
+
+_Static_assert(sizeof(struct trigger) <= sizeof(cora_trigger), "cora_trigger is too small");
+
+static void drop_trigger(struct cora__handle *handle)
+{
+    struct trigger *trigger = cora__container_of(handle, struct trigger, handle);
+
+    if (trigger->drop != NULL)
+        trigger->drop(handle->arg);
+}
+
+void cora_trigger_init(cora_trigger *self, cora_loop *loop, cora_callback *fn, cora_callback *drop,
+                       void *arg)
+{
+    struct trigger *trigger = (struct trigger *)self;
+
+    cora__handle_init(&trigger->handle, fn, arg);
+    trigger->handle.drop = drop_trigger;
+    trigger->loop = loop;
+    trigger->drop = drop;
+}
+
+int cora_trigger_fire(cora_trigger *self)
+{
+    struct trigger *trigger = (struct trigger *)self;
+
+    return cora__loop_push_threadsafe(trigger->loop, &trigger->handle);
+}
+
+/* ---- the loop's side ----------------------------------------------------------------------- */
+
+void cora__foreign_collect(struct cora_loop *loop)
+{
+    pthread_mutex_lock(&loop->foreign_lock);
+    cora__loop_push_all(loop, &loop->foreign);
+    pthread_mutex_unlock(&loop->foreign_lock);
+}

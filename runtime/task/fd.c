@@ -1,0 +1,77 @@
+/*
+ * fd.c: a task waits for a descriptor. Readiness queues the handle of a waiter on the task's stack,
+ * which completes its future, which wakes the task in the iteration after.
+ */
+#include <cora/waiter.h>
+
+#include "task/task.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+struct fd_wait {
+    struct cora__io_waiter io;
+    struct cora_future future;
+};
+
+static void on_ready(void *arg)
+{
+    struct fd_wait *wait = arg;
+
+    cora__future_wake(&wait->future);
+}
+
+static int wait_for(int fd, enum cora__direction direction, const char *what)
+{
+    struct cora__task *task = cora__current_task();
+    struct fd_wait wait;
+    int rc;
+
+    if (task == NULL)
+        return -CORA_ENOTASK;
+    if (fd < 0)
+        return -EBADF;
+    cora__handle_init(&wait.io.handle, on_ready, &wait);
+    wait.io.once = true;
+    cora__future_init(&wait.future, task->future.loop, NULL, what);
+    rc = cora__io_start(task->future.loop, fd, direction, &wait.io);
+    if (rc < 0)
+        return rc;
+    rc = cora_await(&wait.future);
+    cora__io_stop(task->future.loop, fd, direction, &wait.io);
+    return rc < 0 ? rc : wait.io.result;
+}
+
+int cora_wait_readable(int fd)
+{
+    return wait_for(fd, CORA__READ, "a descriptor to be readable,");
+}
+
+int cora_wait_writable(int fd)
+{
+    return wait_for(fd, CORA__WRITE, "a descriptor to be writable,");
+}
+
+void cora_fd_opened(int fd)
+{
+    if (cora__loop_running != NULL)
+        cora__io_opened(cora__loop_running, fd);
+}
+
+void cora_fd_set_drained(int fd)
+{
+    if (cora__loop_running != NULL)
+        cora__io_set_drained(cora__loop_running, fd);
+}
+
+bool cora_fd_is_drained(int fd)
+{
+    return cora__loop_running != NULL && cora__io_is_drained(cora__loop_running, fd);
+}
+
+int cora_close_fd(int fd)
+{
+    if (cora__loop_running != NULL)
+        cora__io_forget(cora__loop_running, fd);
+    return close(fd) == 0 ? 0 : -errno;
+}

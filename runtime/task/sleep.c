@@ -1,0 +1,41 @@
+#include "task/task.h"
+
+#include <errno.h>
+#include <math.h>
+
+/* A sleep is a future that a timer completes; both lie on the sleeper's stack. */
+struct sleep {
+    struct cora_future future;
+    struct cora__timer timer;
+};
+
+static void on_timer(void *arg)
+{
+    struct sleep *sleep = arg;
+
+    cora__future_wake(&sleep->future);
+}
+
+int cora_sleep(double delay)
+{
+    struct cora__task *task = cora__current_task();
+    struct cora_loop *loop;
+    struct sleep sleep;
+    int rc;
+
+    if (task == NULL)
+        return -CORA_ENOTASK;
+    if (isnan(delay))
+        return -EINVAL;
+    if (delay <= 0)
+        return cora__task_yield(task);
+    loop = task->future.loop;
+    cora__future_init(&sleep.future, loop, NULL, "sleep");
+    cora__timer_init(&sleep.timer, on_timer, &sleep);
+    rc = cora__timer_start(loop, &sleep.timer, cora_loop_time(loop) + delay);
+    if (rc < 0)
+        return rc;
+    rc = cora_await(&sleep.future);
+    cora__timer_stop(loop, &sleep.timer);
+    return rc;
+}

@@ -1,0 +1,471 @@
+/*
+ * task.c: a coroutine driven by the loop.
+ *
+ * A task is at any time in one of these places, and its step handle tells which:
+ *
+ *     queued        the step is in the ready queue or the batch
+ *     running       it is loop->running
+ *     waiting       the step is in the callbacks of the future `waiting_on`
+ *     done          nowhere
+ *
+ * When a future completes, its callbacks move to the ready queue: that alone wakes a task. It goes
+ * on inside cora_await, where it looks at what happened: cancelled, or done.
+ */
+#include "task/task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct cora__task *task_of_step(struct cora__handle *step)
+{
+    return cora__container_of(step, struct cora__task, step);
+}
+
+/* ---- running ------------------------------------------------------------------------------- */
+
+static void set_outcome(struct cora__task *task, int outcome)
+{
+    struct cora_future *future = &task->future;
+    bool cancelled = outcome == -ECANCELED;
+
+    /* A cancellation that nobody has seen beats a value, as in asyncio; an error beats both. */
+    if (outcome >= 0 && task->must_cancel)
+        cancelled = true;
+    if (cancelled && task->must_cancel)
+        future->cancel_message = task->must_cancel_message;
+    task->must_cancel = false;
+    if (cancelled)
+        cora__future_complete(future, CORA__CANCELLED, -ECANCELED);
+    else
+        cora__future_complete(future, CORA__FINISHED, outcome);
+}
+
+static void finish(struct cora__task *task, int outcome)
+{
+    if (task->scopes != NULL)
+        cora__scopes_close(task);
+    cora__list_remove(&task->link);
+    task->step.coroutine = NULL;
+    set_outcome(task, outcome);
+    cora_future_unref(&task->future); /* the loop's own reference */
+}
+
+/* What a coroutine runs: one task, and then the next that has not started, on the same stack. */
+static int run_tasks(void *arg)
+{
+    struct cora_coroutine *self = cora__coroutine_self();
+    struct cora__task *task = arg;
+
+    for (;;) {
+        struct cora_loop *loop = task->future.loop;
+        int outcome = -ECANCELED;
+
+        if (!task->must_cancel)
+            outcome = task->fn(task->arg);
+        finish(task, outcome);
+        loop->running = NULL;
+
+        struct cora__handle *next = cora__loop_next_step(loop, self);
+
+        if (next == NULL)
+            cora__coroutine_exit(self, loop->coroutine);
+        cora__loop_set_running(loop, next);
+        if (next->coroutine != self)
+            cora__coroutine_exit(self, next->coroutine);
+        task = task_of_step(next);
+    }
+}
+
+static void label(struct cora_coroutine *coroutine, const struct cora__task *task)
+{
+    coroutine->title = task->name;
+    coroutine->number = task->number;
+    coroutine->function = task->function;
+}
+
+static bool start(struct cora__handle *step, struct cora_coroutine *spare)
+{
+    struct cora__task *task = task_of_step(step);
+    struct cora_coroutine *coroutine = spare;
+
+    if (coroutine == NULL || coroutine->stack_size != task->stack_size) {
+        int rc = cora_coroutine_create(&coroutine, run_tasks, task, task->stack_size);
+
+        if (rc < 0) {
+            finish(task, rc);
+            return false;
+        }
+    }
+    label(coroutine, task);
+    step->coroutine = coroutine;
+    return true;
+}
+
+/* ---- suspending ---------------------------------------------------------------------------- */
+
+/* Back from a suspension: 0, or the cancellation that came meanwhile. */
+static int take_cancellation(struct cora__task *task)
+{
+    if (!task->must_cancel)
+        return 0;
+    task->must_cancel = false;
+    task->future.cancel_message = task->must_cancel_message;
+    return -ECANCELED;
+}
+
+int cora__task_yield(struct cora__task *task)
+{
+    struct cora_loop *loop = task->future.loop;
+
+    cora__loop_push(loop, &task->step);
+    cora__loop_suspend(loop, &task->step);
+    return take_cancellation(task);
+}
+
+static int await_pending(struct cora__task *task, struct cora_future *future)
+{
+    int rc;
+
+    task->waiting_on = future;
+    cora__list_append(&future->callbacks, &task->step.link);
+    /* Cancelled before it had anything to wait for: the future takes it, if it can. */
+    if (task->must_cancel && cora_future_cancel_message(future, task->must_cancel_message))
+        task->must_cancel = false;
+    cora__loop_suspend(task->future.loop, &task->step);
+    task->waiting_on = NULL;
+    rc = cora__future_retrieve(future);
+    if (task->must_cancel)
+        return take_cancellation(task);
+    if (future->state == CORA__CANCELLED)
+        task->future.cancel_message = future->cancel_message;
+    return rc;
+}
+
+int cora_await(cora_future *future)
+{
+    struct cora__task *task = cora__current_task();
+    int rc;
+
+    if (future == NULL)
+        return -ENOMEM;
+    if (task == NULL)
+        return -CORA_ENOTASK;
+    if (cora__future_done(future))
+        return cora__future_retrieve(future);
+    if (future != &task->future && future->loop == task->future.loop)
+        return await_pending(task, future);
+    rc = cora__task_yield(task);
+    if (rc < 0)
+        return rc;
+    return future == &task->future ? -CORA_EAWAITSELF : -CORA_EWRONGLOOP;
+}
+
+int cora_await_unref(cora_future *future)
+{
+    int rc = cora_await(future);
+
+    cora_future_unref(future);
+    return rc;
+}
+
+/* ---- cancellation -------------------------------------------------------------------------- */
+
+/*
+ * The innermost of the tasks that wait for one another from `task` on; each is marked as cancelled
+ * on the way. No recursion, for a long chain would run off a small stack. A chain that bites its
+ * own tail ends too: `mark` stands still while twice as many links are followed (Brent).
+ */
+static struct cora__task *mark_chain(struct cora__task *task)
+{
+    struct cora__task *mark = task;
+    unsigned followed = 0, limit = 1;
+
+    for (;;) {
+        struct cora__task *inner = cora__as_task(task->waiting_on);
+
+        task->cancelling++;
+        if (inner == NULL || cora__future_done(&inner->future) || inner == mark)
+            return task;
+        task = inner;
+        if (++followed == limit) {
+            mark = task;
+            limit *= 2;
+        }
+    }
+}
+
+static bool cancel(struct cora_future *future, const char *message)
+{
+    struct cora_future *target;
+    struct cora__task *task;
+
+    if (cora__future_done(future))
+        return false;
+    task = mark_chain(cora__as_task(future));
+    target = task->waiting_on;
+    if (target != NULL && cora__as_task(target) == NULL &&
+        cora_future_cancel_message(target, message))
+        return true;
+    task->must_cancel = true;
+    task->must_cancel_message = message;
+    return true;
+}
+
+bool cora_task_cancel(cora_task *task)
+{
+    return cora_future_cancel(task);
+}
+
+int cora_task_cancelling(const cora_task *task)
+{
+    const struct cora__task *self = cora__as_task(task);
+
+    return self != NULL ? self->cancelling : 0;
+}
+
+int cora_task_uncancel(cora_task *task)
+{
+    struct cora__task *self = cora__as_task(task);
+
+    if (self == NULL || self->cancelling == 0)
+        return 0;
+    if (--self->cancelling == 0)
+        self->must_cancel = false;
+    return self->cancelling;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static void destroy(struct cora_future *future)
+{
+    struct cora__task *task = cora__as_task(future);
+
+    cora__context_clear(&task->context);
+    cora_context_unref(task->given_context);
+    free(task->name);
+    free(task);
+}
+
+static const char *describe(struct cora_future *future, char *text, size_t size)
+{
+    struct cora__task *task = cora__as_task(future);
+
+    snprintf(text, size, "task '%s' (function %s)", cora_task_get_name(future), task->function);
+    return text;
+}
+
+static void report_lost(struct cora_future *future)
+{
+    cora__loop_report(future->loop, cora_task_get_name(future), future, future->outcome,
+                      "the task's error was never retrieved");
+}
+
+const struct cora__future_kind cora__task_kind = {
+    .cancel = cancel,
+    .destroy = destroy,
+    .describe = describe,
+    .report_lost = report_lost,
+};
+
+static void describe_step(struct cora__handle *step, char *text, size_t size)
+{
+    describe(&task_of_step(step)->future, text, size);
+}
+
+static void report_deadlock(struct cora_loop *loop)
+{
+    for (struct cora__list *link = loop->all_tasks.next; link != &loop->all_tasks;
+         link = link->next) {
+        struct cora__task *task = cora__container_of(link, struct cora__task, link);
+        char target[128];
+
+        cora_task_waiting_for(&task->future, target, sizeof target);
+        cora__loop_report(loop, cora_task_get_name(&task->future), &task->future, -EDEADLK,
+                          "(function %s) waits for %s, and nothing can wake it", task->function,
+                          target);
+    }
+}
+
+/* The loop is closed over tasks that have not ended: their stacks go, what they held is lost. */
+static void drop_tasks(struct cora_loop *loop)
+{
+    while (!cora__list_empty(&loop->all_tasks)) {
+        struct cora__task *task = cora__container_of(loop->all_tasks.next, struct cora__task, link);
+        struct cora_coroutine *coroutine = task->step.coroutine;
+
+        cora__loop_report(loop, cora_task_get_name(&task->future), &task->future, 0,
+                          "the task was dropped while it was pending");
+        cora__list_remove(&task->link);
+        cora__list_remove(&task->step.link);
+        if (coroutine != NULL)
+            cora__coroutine_drop(coroutine);
+        task->step.coroutine = NULL;
+        task->waiting_on = NULL;
+        cora_future_unref(&task->future);
+    }
+}
+
+static const struct cora__loop_hooks hooks = {
+    .start = start,
+    .describe = describe_step,
+    .report_deadlock = report_deadlock,
+    .close = drop_tasks,
+};
+
+static struct cora__task *create(struct cora_loop *loop, const cora_task_options *options,
+                                 cora_task_fn *fn, const char *function, size_t size)
+{
+    static const cora_task_options none;
+    struct cora__task *task;
+
+    if (options == NULL)
+        options = &none;
+    if (loop == NULL)
+        loop = cora__loop_running;
+    if (loop == NULL || cora__loop_check(loop) < 0)
+        return NULL;
+    task = malloc(sizeof *task + size);
+    if (task == NULL)
+        return NULL;
+    task->name = NULL;
+    if (options->name != NULL && (task->name = strdup(options->name)) == NULL) {
+        free(task);
+        return NULL;
+    }
+    cora__future_init(&task->future, loop, &cora__task_kind, "task");
+    task->future.refs = 2; /* the loop's and the caller's */
+    cora__loop_ref(loop);
+    cora__handle_init(&task->step, NULL, NULL);
+    cora__context_copy_current(&task->context);
+    task->given_context = cora_context_ref(options->context);
+    task->step.context = options->context != NULL ? options->context : &task->context;
+    task->waiting_on = NULL;
+    task->cancelling = 0;
+    task->must_cancel = false;
+    task->must_cancel_message = NULL;
+    task->scopes = NULL;
+    task->fn = fn;
+    task->stack_size = options->stack_size != 0 ? options->stack_size : cora_default_stack_size();
+    task->function = function;
+    task->number = ++loop->task_number;
+    task->default_name[0] = '\0';
+    cora__list_append(&loop->all_tasks, &task->link);
+    cora__loop_push(loop, &task->step);
+    loop->hooks = &hooks;
+    return task;
+}
+
+cora_task *cora_loop_create_task_copy(cora_loop *loop, const cora_task_options *options,
+                                      cora_task_fn *fn, const char *function, const void *args,
+                                      size_t size)
+{
+    struct cora__task *task = create(loop, options, fn, function, size);
+
+    if (task == NULL)
+        return NULL;
+    memcpy(task->args, args, size);
+    task->arg = task->args;
+    return &task->future;
+}
+
+cora_task *cora_loop_create_task_arg(cora_loop *loop, const cora_task_options *options,
+                                     cora_task_fn *fn, const char *function, void *arg)
+{
+    struct cora__task *task = create(loop, options, fn, function, 0);
+
+    if (task == NULL)
+        return NULL;
+    task->arg = arg;
+    return &task->future;
+}
+
+/* ---- questions ----------------------------------------------------------------------------- */
+
+cora_task *cora_current_task(void)
+{
+    struct cora__task *task = cora__current_task();
+
+    return task != NULL ? &task->future : NULL;
+}
+
+size_t cora_all_tasks(cora_loop *loop, cora_task *tasks[], size_t room)
+{
+    size_t count = 0;
+
+    if (loop == NULL)
+        loop = cora__loop_running;
+    if (loop == NULL)
+        return 0;
+    for (struct cora__list *link = loop->all_tasks.next; link != &loop->all_tasks;
+         link = link->next, count++)
+        if (count < room)
+            tasks[count] =
+                cora_future_ref(&cora__container_of(link, struct cora__task, link)->future);
+    return count;
+}
+
+const char *cora_task_get_name(cora_task *task)
+{
+    struct cora__task *self = cora__as_task(task);
+
+    if (self == NULL)
+        return NULL;
+    if (self->name != NULL)
+        return self->name;
+    if (self->default_name[0] == '\0')
+        snprintf(self->default_name, sizeof self->default_name, "Task-%lu", self->number);
+    return self->default_name;
+}
+
+int cora_task_set_name(cora_task *task, const char *name)
+{
+    struct cora__task *self = cora__as_task(task);
+
+    if (self == NULL)
+        return -EINVAL;
+
+    char *copy = strdup(name);
+
+    if (copy == NULL)
+        return -ENOMEM;
+    free(self->name);
+    self->name = copy;
+    if (self->step.coroutine != NULL)
+        label(self->step.coroutine, self);
+    return 0;
+}
+
+cora_context *cora_task_get_context(cora_task *task)
+{
+    struct cora__task *self = cora__as_task(task);
+
+    if (self == NULL)
+        return NULL;
+    return self->given_context != NULL ? self->given_context : &self->context;
+}
+
+const char *cora_task_waiting_for(cora_task *task, char *text, size_t size)
+{
+    struct cora__task *self = cora__as_task(task);
+    struct cora_future *target = self != NULL ? self->waiting_on : NULL;
+
+    if (target == NULL)
+        snprintf(text, size, "%s", "");
+    else if (target->kind != NULL && target->kind->describe != NULL)
+        target->kind->describe(target, text, size);
+    else
+        snprintf(text, size, "%s at %p", target->what,
+                 target->value != NULL ? target->value : (void *)target);
+    return text;
+}
+
+size_t cora_task_stack_used(const cora_task *task)
+{
+    const struct cora__task *self = cora__as_task(task);
+
+    if (self == NULL || self->step.coroutine == NULL)
+        return 0;
+    return cora_coroutine_stack_used(self->step.coroutine);
+}

@@ -1,0 +1,24 @@
+/*
+ * cora: asyncio, rebuilt by hand in C. This header includes all the others.
+ */
+#ifndef CORA_H
+#define CORA_H
+
+#include <cora/base.h>
+#include <cora/contextvars.h>
+#include <cora/coroutine.h>
+#include <cora/error.h>
+#include <cora/future.h>
+#include <cora/gather.h>
+#include <cora/generator.h>
+#include <cora/loop.h>
+#include <cora/run.h>
+#include <cora/semaphore.h>
+#include <cora/sock.h>
+#include <cora/task.h>
+#include <cora/task_group.h>
+#include <cora/thread.h>
+#include <cora/timeout.h>
+#include <cora/waiter.h>
+
+#endif

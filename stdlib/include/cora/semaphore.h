@@ -1,0 +1,50 @@
+/*
+ * semaphore.h: at most so many at a time (asyncio.Semaphore).
+ *
+ *     cora_semaphore limit = CORA_SEMAPHORE_INIT(20);
+ *
+ *     rc = cora_semaphore_acquire(&limit);
+ *     if (rc < 0)
+ *         return rc;
+ *     ...
+ *     cora_semaphore_release(&limit);
+ *
+ * First come, first served. A permit that is released while somebody waits is his at once; where he
+ * is cancelled before he gets to run, it goes to the next one: none is lost.
+ */
+#ifndef CORA_SEMAPHORE_H
+#define CORA_SEMAPHORE_H
+
+#include <cora/base.h>
+#include <cora/task.h>
+
+CORA_BEGIN_DECLS
+
+/* Storage of the caller's; must stay where it is while somebody waits. Its members are private. */
+typedef struct cora_semaphore {
+    void *waiters_[2];
+    int value_;
+} cora_semaphore;
+
+/* A semaphore with so many permits (0 or more). Nothing is to be freed. */
+#define CORA_SEMAPHORE_INIT(value)                                                                 \
+    {                                                                                              \
+        {NULL, NULL}, (value)                                                                      \
+    }
+CORA_API void cora_semaphore_init(cora_semaphore *semaphore, int value);
+
+/*
+ * Takes a permit; suspends until there is one. 0; -ECANCELED: none was taken; -CORA_ENOTASK where
+ * it would have to suspend outside a task.
+ */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_semaphore_acquire(cora_semaphore *semaphore);
+
+/* Gives a permit back, and to the first who waits. Never suspends and never fails. */
+CORA_API void cora_semaphore_release(cora_semaphore *semaphore);
+
+/* Whether an acquire would have to wait. */
+CORA_API bool cora_semaphore_locked(const cora_semaphore *semaphore);
+
+CORA_END_DECLS
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * thread.h: work that blocks or computes, off the loop (asyncio.to_thread).
+ *
+ *     struct hash_args { const char *path; unsigned char sum[32]; };
+ *
+ *     static int hash(void *arg)              // runs in a thread of the loop's pool
+ *     {
+ *         struct hash_args *a = arg;
+ *         ...
+ *     }
+ *
+ *     struct hash_args args = {.path = path};
+ *     rc = cora_to_thread(hash, &args);       // suspends; then args.sum is there
+ *
+ * The thread works on a copy of the arguments, which comes back when it is done. So a task that is
+ * cancelled meanwhile can go on: the thread finishes by itself, on memory of its own. What pointers
+ * in the arguments point to must stay valid until then.
+ */
+#ifndef CORA_THREAD_H
+#define CORA_THREAD_H
+
+#include <cora/base.h>
+#include <cora/task.h>
+
+CORA_BEGIN_DECLS
+
+/*
+ * to_thread(fn, &args): runs fn on a copy of *args in a thread of the loop's pool, which has up to
+ * min(32, CPUs + 4) threads, started on demand. It sees the task's context variables. Suspends
+ * until it is done, copies the arguments back and returns what fn returned.
+ * -ECANCELED: *args is unchanged; a job that had not started never will, one that had goes on.
+ * -ENOMEM; -EAGAIN where no thread can be started; -CORA_ENOTASK.
+ */
+#define cora_to_thread(fn, args) cora_to_thread_copy((fn), (args), sizeof *(args))
+
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_to_thread_copy(int (*fn)(void *arg), void *args,
+                                                               size_t size);
+
+CORA_END_DECLS
+
+#endif

@@ -1,0 +1,60 @@
+#include <cora/semaphore.h>
+
+#include <cora/waiter.h>
+
+static cora_wait_queue *waiters(const cora_semaphore *semaphore)
+{
+    return (cora_wait_queue *)(uintptr_t)&semaphore->waiters_;
+}
+
+void cora_semaphore_init(cora_semaphore *semaphore, int value)
+{
+    *semaphore = (cora_semaphore)CORA_SEMAPHORE_INIT(value);
+}
+
+/* Whoever comes now must queue behind those who wait, even those woken but not run yet. */
+bool cora_semaphore_locked(const cora_semaphore *semaphore)
+{
+    cora_wait_queue *queue = waiters(semaphore);
+
+    if (semaphore->value_ == 0)
+        return true;
+    for (cora_waiter *w = cora_wait_queue_first(queue); w != NULL;
+         w = cora_wait_queue_next(queue, w))
+        if (cora_waiter_pending(w) || cora_waiter_woken(w))
+            return true;
+    return false;
+}
+
+/* Hands permits to those who wait: a permit is taken before its new owner runs. */
+static void wake_waiters(cora_semaphore *semaphore)
+{
+    while (semaphore->value_ > 0 && cora_wait_queue_wake_first(waiters(semaphore)))
+        semaphore->value_--;
+}
+
+int cora_semaphore_acquire(cora_semaphore *semaphore)
+{
+    cora_waiter waiter;
+    int rc;
+
+    if (!cora_semaphore_locked(semaphore)) {
+        semaphore->value_--;
+        return 0;
+    }
+    cora_waiter_init(&waiter, "semaphore", semaphore);
+    cora_wait_queue_append(waiters(semaphore), &waiter);
+    rc = cora_waiter_wait(&waiter);
+    cora_wait_queue_remove(waiters(semaphore), &waiter);
+    if (rc < 0 && cora_waiter_woken(&waiter))
+        semaphore->value_++; /* cancelled with the permit already in hand */
+    wake_waiters(semaphore);
+    return rc;
+}
+
+void cora_semaphore_release(cora_semaphore *semaphore)
+{
+    semaphore->value_++;
+    if (cora_wait_queue_wake_first(waiters(semaphore)))
+        semaphore->value_--;
+}
