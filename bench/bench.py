@@ -40,6 +40,9 @@ class Row(NamedTuple):
     title: str
     arguments: list
     figures: list
+    peers: tuple = ()  # the only ones that take part; none: all
+    gigabytes: int = 0  # of free memory, or the row is left out
+    quick: bool = True  # part of --quick
 
 
 PEERS = [
@@ -53,6 +56,8 @@ PEERS = [
 ]
 
 NS = Figure("ns", "ns")
+MEMORY = [Figure("resident_bytes", "resident, B/task"), Figure("page_table_bytes", "page tables, B/task", False),
+          Figure("create_s", "create, s"), Figure("join_s", "wake and join, s")]
 ROWS = [
     Row("switch", "from one stack to another and no more", ["switch"], [NS]),
     Row("yield-2", "one yield, 2 tasks in turn", ["yield", "2"], [NS]),
@@ -63,9 +68,10 @@ ROWS = [
         [Figure("first_ns", "first, ns/task"), Figure("again_ns", "again, ns/task")]),
     Row("sleep", "100,000 tasks that sleep up to one second", ["sleep", "100000"],
         [Figure("cpu_ms", "CPU, ms"), Figure("late_ms", "last late, ms", False), Figure("early", "early", False)]),
-    Row("memory", "100,000 tasks wait for an event, are woken and awaited", ["memory", "100000"],
-        [Figure("resident_bytes", "resident, B/task"), Figure("page_table_bytes", "page tables, B/task", False),
-         Figure("create_s", "create, s"), Figure("join_s", "wake and join, s")]),
+    Row("memory", "100,000 tasks wait for an event, are woken (cora's: cancelled) and awaited",
+        ["memory", "100000"], MEMORY),
+    Row("memory-1000000", "the same with a million", ["memory", "1000000"], MEMORY,
+        peers=("cora", "floor"), gigabytes=6, quick=False),
     Row("echo", "64 connections, 64 bytes there and back", ["echo_server"],
         [Figure("cpu_us_per_request", "server CPU, us/request"), Figure("k_requests_per_s", "k requests/s")]),
 ]
@@ -121,7 +127,7 @@ def run_echo(server_command, client, seconds):
 def measure(row, programs, client, rounds, echo_seconds):
     """The figures of each peer, a list with one entry for each round; and what went wrong."""
     taken, failed = {}, {}
-    has = dict(programs)
+    has = {peer: program for peer, program in programs.items() if not row.peers or peer in row.peers}
     for _ in range(rounds):
         for peer, program in list(has.items()):
             try:
@@ -209,7 +215,7 @@ def draw(row, results, directory):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="NAME", help=f"of {', '.join(row.name for row in ROWS)}")
-    parser.add_argument("--quick", action="store_true", help="three turns, under two minutes in all")
+    parser.add_argument("--quick", action="store_true", help="three turns, without the largest row, under two minutes in all")
     parser.add_argument("--runs", type=int, metavar="N", help="turns of each program (5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="for all figures (bench.json beside the charts)")
     parser.add_argument("--charts", type=Path, metavar="DIR", default=HERE / "out", help="for the charts (bench/out)")
@@ -237,15 +243,33 @@ def find_programs(build_dir):
     return programs, missing
 
 
+def choose_rows(arguments):
+    """A row that is asked for by name is run whatever it is like."""
+    if arguments.rows:
+        return [row for row in ROWS if row.name in arguments.rows]
+    return [row for row in ROWS if row.quick or not arguments.quick]
+
+
+def free_gigabytes():
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) / 1e6 for line in lines if line.startswith("MemAvailable:")), 0)
+
+
 def main():
     arguments = parse_arguments()
     rounds = arguments.runs or (3 if arguments.quick else 5)
-    rows = [row for row in ROWS if not arguments.rows or row.name in arguments.rows]
+    rows = choose_rows(arguments)
     programs, missing = find_programs(arguments.build_dir)
     client = arguments.build_dir / "echo_client"
     if not client.exists():
         missing["echo client"] = "echo_client, and with it the row echo (needs a build with -DCORA_BENCH=ON)"
         rows = [row for row in rows if row.name != "echo"]
+    for row in [row for row in rows if row.gigabytes > free_gigabytes()]:
+        missing[row.name] = f"{row.name} (needs {row.gigabytes} GB of free memory)"
+        rows.remove(row)
     gnuplot = shutil.which("gnuplot")
     if not gnuplot:
         missing["charts"] = "gnuplot (needs gnuplot-nox)"

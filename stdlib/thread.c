@@ -31,7 +31,7 @@ struct pool {
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct job *first, **last; /* waiting for a worker */
-    int threads, idle, most;
+    int threads, idle, queued, most;
     bool closing;
     pthread_t thread[]; /* `most` of them, `threads` started */
 };
@@ -66,6 +66,7 @@ static struct job *next_job(struct pool *pool)
     pool->idle--;
     job = pool->first;
     if (job != NULL) {
+        pool->queued--;
         pool->first = job->next;
         if (pool->first == NULL)
             pool->last = &pool->first;
@@ -145,11 +146,13 @@ static int submit(struct pool *pool, struct job *job)
     int rc = 0;
 
     pthread_mutex_lock(&pool->lock);
-    if (pool->idle == 0 && pool->threads < pool->most)
+    /* An idle worker that was woken for a job, and has not come round to take it, is not free. */
+    if (pool->idle <= pool->queued && pool->threads < pool->most)
         rc = start_worker(pool);
     if (pool->threads > 0)
         rc = 0; /* with fewer workers than hoped for, but it will run */
     if (rc == 0) {
+        pool->queued++;
         *pool->last = job;
         pool->last = &job->next;
         pthread_cond_signal(&pool->work);
@@ -170,6 +173,7 @@ static bool withdraw(struct pool *pool, struct job *job)
     bool found = *link != NULL;
 
     if (found) {
+        pool->queued--;
         *link = job->next;
         if (pool->last == &job->next)
             pool->last = link;

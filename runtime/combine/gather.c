@@ -137,7 +137,7 @@ static size_t *first_places(cora_future *const futures[], size_t count)
     while (room < 2 * count)
         room *= 2;
 
-    size_t *first = malloc(count * sizeof first[0]);
+    size_t *first = malloc((count > 0 ? count : 1) * sizeof first[0]);
     size_t *table = malloc(room * sizeof table[0]);
 
     if (first == NULL || table == NULL) {
@@ -199,7 +199,7 @@ static int gather(cora_future *const futures[], size_t count, unsigned flags, co
     if (rc < 0)
         return rc;
 
-    size_t *first = first_places(futures, count > 0 ? count : 0);
+    size_t *first = first_places(futures, count);
     struct gathering *gathering = first != NULL ? create(loop, count, flags) : NULL;
 
     if (gathering == NULL) {

@@ -100,16 +100,22 @@ static void abandon(struct cora__scope *scope)
 void cora_task_group_enter_(cora_task_group *self, const char *file, int line)
 {
     struct group *group = inside(self);
+    struct cora__task *parent = cora__current_task();
 
-    *group = (struct group){.parent = cora__current_task()};
+    if (parent != NULL && cora__scope_is_open(parent, &group->scope)) {
+        if (group->errors++ == 0) /* told at the exit; the first entry stays in force */
+            group->first_error = -CORA_EENTERED;
+        return;
+    }
+    *group = (struct group){.parent = parent};
     cora__list_init(&group->members);
     cora__list_init(&group->finished);
-    if (group->parent == NULL)
+    if (parent == NULL)
         return;
     group->entered = true;
     group->scope =
         (struct cora__scope){.kind = "task group", .file = file, .line = line, .abandon = abandon};
-    cora__scope_enter(group->parent, &group->scope);
+    cora__scope_enter(parent, &group->scope);
 }
 
 /* ---- children ------------------------------------------------------------------------------ */

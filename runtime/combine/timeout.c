@@ -14,7 +14,7 @@ struct timeout {
     struct cora__task *task;
     double when;
     int cancelling; /* the task's count at the entry: what is above it at the exit is ours */
-    int error;      /* why it is UNUSABLE */
+    int error;      /* why it is UNUSABLE, or that it was entered twice; for the exit */
     enum state state;
 };
 
@@ -63,6 +63,10 @@ static void abandon(struct cora__scope *scope)
 static void enter(struct timeout *timeout, struct cora__task *task, double when, const char *file,
                   int line)
 {
+    if (task != NULL && cora__scope_is_open(task, &timeout->scope)) {
+        timeout->error = -CORA_EENTERED; /* the first entry stays in force */
+        return;
+    }
     timeout->state = UNUSABLE;
     timeout->when = when;
     timeout->error = -CORA_ENOTASK;
@@ -105,12 +109,12 @@ int cora_timeout_exit(cora_timeout *self, int rc)
     disarm(timeout);
     if (timeout->state == ENTERED) {
         timeout->state = EXITED;
-        return rc;
+    } else {
+        timeout->state = EXPIRED;
+        if (cora_task_uncancel(&timeout->task->future) <= timeout->cancelling && rc == -ECANCELED)
+            rc = -ETIMEDOUT;
     }
-    timeout->state = EXPIRED;
-    if (cora_task_uncancel(&timeout->task->future) <= timeout->cancelling && rc == -ECANCELED)
-        return -ETIMEDOUT;
-    return rc;
+    return timeout->error < 0 ? timeout->error : rc;
 }
 
 int cora_timeout_reschedule(cora_timeout *self, double when)

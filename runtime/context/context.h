@@ -1,17 +1,17 @@
 /*
- * context.h: the machine context, the lowest layer. A context is a place where a thread of
- * execution stopped: a stack pointer and where to go on. It knows nothing of who runs on it.
+ * context.h: the machine context, the lowest layer. A thread of execution that has stopped is one
+ * pointer, into its own stack, where what it needs to go on is saved. Nothing here knows who runs.
  *
- *   cora__context_init(context, low, top, entry, arg)   the first switch to it calls entry(arg)
- *   cora__context_switch(from, to)                      stop here, go on there
+ *   sp = cora__context_create(low, top, entry, arg)   the first switch to sp calls entry(arg)
+ *   cora__context_switch(&sp, to)                     stop here, leave our own in sp, go on with to
  *
  * The switch is inline assembly that declares every register as clobbered. The compiler then saves
  * exactly the callee-saved registers that are live, its unwind tables describe where, and no call
- * and no return surround the jump. That is worth more than it seems: a switch in a function of its
+ * and no return surround the jump. That is worth more than it seems. A switch in a function of its
  * own that leaves by `ret` is mispredicted whenever the two sides stopped at different places
- * (7.7 ns against 2.6 for a jump), and one that leaves by a jump keeps the return address of its
- * own call on the processor's return stack, so that every `ret` after it is mispredicted (18 ns
- * against 4.5 for a yield three calls deep). Inlined, calls and returns stay paired.
+ * (8 ns against 2.6 for a jump); one that leaves by a jump keeps the return address of its own call
+ * on the processor's return stack, so that every `ret` after it is mispredicted (18 ns against 4.5
+ * for a yield three calls deep). Inlined, calls and returns stay paired and the jump is a jump.
  */
 #ifndef CORA_CONTEXT_H
 #define CORA_CONTEXT_H
@@ -28,10 +28,9 @@
 #endif
 
 /*
- * Makes `context` start entry(arg) at the first switch to it, on the stack from `low` up to `top`
+ * A context that starts entry(arg) at the first switch to it, on the stack from `low` up to `top`
  * (aligned to 16 bytes). `entry` must never return.
  */
-void cora__context_init(struct cora__machine_context *context, void *low, void *top,
-                        void (*entry)(void *), void *arg);
+void *cora__context_create(void *low, void *top, void (*entry)(void *), void *arg);
 
 #endif

@@ -21,17 +21,24 @@ __asm__(".text\n"
 
 extern void cora__context_start(void);
 
-void cora__context_init(struct cora__machine_context *context, void *low, void *top,
-                        void (*entry)(void *), void *arg)
+/* What the first switch finds; it pops the frame. */
+struct first_frame {
+    struct cora__context_frame frame;
+    void (*entry)(void *);
+    void *arg;
+};
+
+void *cora__context_create(void *low, void *top, void (*entry)(void *), void *arg)
 {
+    struct first_frame *first = (struct first_frame *)top - 1;
+
     (void)low;
-    void **sp = (void **)top - 2;
-    sp[0] = (void *)(uintptr_t)entry;
-    sp[1] = arg;
-    context->sp = sp;
-    context->pc = (void *)(uintptr_t)cora__context_start;
-    context->fp = NULL;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(context->fpcr));
+    first->frame.fp = NULL;
+    first->frame.pc = (void *)(uintptr_t)cora__context_start;
+    first->entry = entry;
+    first->arg = arg;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(first->frame.fpcr));
+    return first;
 }
 
 #else

@@ -1,36 +1,36 @@
 /*
  * The switch for AArch64, AAPCS64.
  *
- * Kept: sp, x29 (the frame pointer), where to go on, and fpcr, the floating-point control register
- * that a function must leave as it found it. All else is clobbered (see context.h); x18 belongs to
- * the platform and is left alone.
+ * Saved on the stack, from sp up: x29 (the frame pointer), where to go on, and fpcr, the
+ * floating-point control register that a function must leave as it found it. All else is clobbered
+ * (see context.h); x18 belongs to the platform and is left alone.
  */
 #ifndef CORA_CONTEXT_AARCH64_H
 #define CORA_CONTEXT_AARCH64_H
 
 #include <stdint.h>
 
-struct cora__machine_context {
-    void *sp;      /*  0 */
-    void *pc;      /*  8: where to go on */
-    void *fp;      /* 16: x29 */
-    uint64_t fpcr; /* 24 */
+struct cora__context_frame {
+    void *fp;
+    void *pc;
+    uint64_t fpcr;
+    uint64_t align;
 };
 
-static inline __attribute__((always_inline)) void cora__context_switch(
-    struct cora__machine_context *from, struct cora__machine_context *to)
+static inline __attribute__((always_inline)) void cora__context_switch(void **from, void *to)
 {
-    register struct cora__machine_context *a __asm__("x0") = from;
-    register struct cora__machine_context *b __asm__("x1") = to;
+    register void **a __asm__("x0") = from;
+    register void *b __asm__("x1") = to;
 
     __asm__ volatile("adr  x9, 1f\n\t"
-                     "mov  x10, sp\n\t"
                      "mrs  x11, fpcr\n\t"
-                     "stp  x10, x9,  [x0]\n\t"
-                     "stp  x29, x11, [x0, #16]\n\t"
-                     "ldp  x10, x9,  [x1]\n\t"
-                     "ldp  x29, x12, [x1, #16]\n\t"
-                     "mov  sp, x10\n\t"
+                     "stp  x29, x9, [sp, #-32]!\n\t"
+                     "str  x11, [sp, #16]\n\t"
+                     "mov  x10, sp\n\t"
+                     "str  x10, [x0]\n\t"
+                     "mov  sp, x1\n\t"
+                     "ldr  x12, [sp, #16]\n\t"
+                     "ldp  x29, x9, [sp], #32\n\t"
                      "cmp  x11, x12\n\t" /* writing fpcr is slow: only where it differs */
                      "b.eq 2f\n\t"
                      "msr  fpcr, x12\n"

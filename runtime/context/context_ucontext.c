@@ -2,28 +2,37 @@
 
 #ifdef CORA_CONTEXT_UCONTEXT
 
+#include <stdint.h>
+
+/* At the top of a new stack, above what makecontext uses. */
+struct first_frame {
+    ucontext_t ucontext;
+    void (*entry)(void *);
+    void *arg;
+};
+
 /* makecontext passes ints: the pointer goes in two halves. */
 static void start(unsigned high, unsigned low)
 {
-    uintptr_t bits = (uintptr_t)((uint64_t)high << 32 | low);
-    struct cora__machine_context *context = (struct cora__machine_context *)bits;
+    struct first_frame *first = (struct first_frame *)(uintptr_t)((uint64_t)high << 32 | low);
 
-    context->entry(context->arg);
+    first->entry(first->arg);
 }
 
-void cora__context_init(struct cora__machine_context *context, void *low, void *top,
-                        void (*entry)(void *), void *arg)
+void *cora__context_create(void *low, void *top, void (*entry)(void *), void *arg)
 {
-    uint64_t bits = (uintptr_t)context;
+    uintptr_t place = ((uintptr_t)top - sizeof(struct first_frame)) & ~(uintptr_t)63;
+    struct first_frame *first = (struct first_frame *)place;
+    uint64_t bits = place;
 
-    getcontext(&context->ucontext);
-    context->entry = entry;
-    context->arg = arg;
-    context->ucontext.uc_stack.ss_sp = low;
-    context->ucontext.uc_stack.ss_size = (size_t)((char *)top - (char *)low);
-    context->ucontext.uc_link = NULL;
-    makecontext(&context->ucontext, (void (*)(void))start, 2, (unsigned)(bits >> 32),
-                (unsigned)bits);
+    getcontext(&first->ucontext);
+    first->entry = entry;
+    first->arg = arg;
+    first->ucontext.uc_stack.ss_sp = low;
+    first->ucontext.uc_stack.ss_size = place - (uintptr_t)low;
+    first->ucontext.uc_link = NULL;
+    makecontext(&first->ucontext, (void (*)(void))start, 2, (unsigned)(bits >> 32), (unsigned)bits);
+    return first;
 }
 
 #else

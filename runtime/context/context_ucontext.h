@@ -5,19 +5,15 @@
 #ifndef CORA_CONTEXT_UCONTEXT_H
 #define CORA_CONTEXT_UCONTEXT_H
 
-#include <stdint.h>
 #include <ucontext.h>
 
-struct cora__machine_context {
-    ucontext_t ucontext;
-    void (*entry)(void *);
-    void *arg;
-};
-
-static inline void cora__context_switch(struct cora__machine_context *from,
-                                        struct cora__machine_context *to)
+/* What is saved lies on the stack of the one who stopped, as with the other switches. */
+static inline void cora__context_switch(void **from, void *to)
 {
-    swapcontext(&from->ucontext, &to->ucontext);
+    ucontext_t here;
+
+    *from = &here;
+    swapcontext(&here, to);
 }
 
 #endif

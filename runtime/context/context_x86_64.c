@@ -6,7 +6,7 @@
 
 /*
  * The first thing a new context runs. entry and arg lie on its stack, put there by
- * cora__context_init. There is no caller: rip is marked undefined, which is how a debugger knows
+ * cora__context_create. There is no caller: rip is marked undefined, which is how a debugger knows
  * that a backtrace ends here.
  */
 __asm__(".text\n"
@@ -26,18 +26,26 @@ __asm__(".text\n"
 
 extern void cora__context_start(void);
 
-void cora__context_init(struct cora__machine_context *context, void *low, void *top,
-                        void (*entry)(void *), void *arg)
+/* What the first switch finds; it pops the frame, and sp is then a multiple of 16, as the ABI wants
+ * it before a call. */
+struct first_frame {
+    struct cora__context_frame frame;
+    void (*entry)(void *);
+    void *arg;
+};
+
+void *cora__context_create(void *low, void *top, void (*entry)(void *), void *arg)
 {
+    struct first_frame *first = (struct first_frame *)((char *)top - 16 - sizeof first->frame);
+
     (void)low;
-    void **sp = (void **)top - 2; /* stays aligned to 16, as the ABI wants it before a call */
-    sp[0] = (void *)(uintptr_t)entry;
-    sp[1] = arg;
-    context->sp = sp;
-    context->pc = (void *)(uintptr_t)cora__context_start;
-    context->bp = NULL;
-    __asm__ volatile("stmxcsr %0" : "=m"(context->mxcsr));
-    __asm__ volatile("fnstcw %0" : "=m"(context->x87cw));
+    first->frame.pc = (void *)(uintptr_t)cora__context_start;
+    first->frame.bp = NULL;
+    first->entry = entry;
+    first->arg = arg;
+    __asm__ volatile("stmxcsr %0" : "=m"(first->frame.mxcsr));
+    __asm__ volatile("fnstcw %0" : "=m"(first->frame.x87cw));
+    return first;
 }
 
 #else

@@ -1,37 +1,40 @@
 /*
  * The switch for x86-64, System V ABI.
  *
- * Kept: rsp, rbp, where to go on, and the two control words that the ABI calls callee-saved, mxcsr
- * and the x87 control word (rounding, denormals, exception masks): a task that changes its rounding
- * mode keeps it across a suspension and nobody else sees it. All else is clobbered (see context.h).
+ * Saved on the stack, from sp up: the two control words that the ABI calls callee-saved, mxcsr and
+ * the x87 control word (rounding, denormals, exception masks), so that a task which changes its
+ * rounding mode keeps it across a suspension and nobody else sees it; where to go on; and rbp,
+ * which cannot be declared clobbered where the compiler keeps a frame pointer in it. All else is
+ * clobbered (see context.h). Files that use it are compiled with -mno-red-zone, for it pushes.
  */
 #ifndef CORA_CONTEXT_X86_64_H
 #define CORA_CONTEXT_X86_64_H
 
 #include <stdint.h>
 
-struct cora__machine_context {
-    void *sp;       /*  0 */
-    void *pc;       /*  8: where to go on */
-    void *bp;       /* 16: cannot be declared clobbered where the compiler keeps a frame pointer */
-    uint32_t mxcsr; /* 24 */
-    uint16_t x87cw; /* 28 */
+struct cora__context_frame {
+    uint32_t mxcsr;
+    uint32_t x87cw;
+    void *pc;
+    void *bp;
 };
 
-static inline __attribute__((always_inline)) void cora__context_switch(
-    struct cora__machine_context *from, struct cora__machine_context *to)
+static inline __attribute__((always_inline)) void cora__context_switch(void **from, void *to)
 {
     __asm__ volatile("leaq    1f(%%rip), %%rax\n\t"
-                     "stmxcsr 24(%%rdi)\n\t"
-                     "fnstcw  28(%%rdi)\n\t"
-                     "movq    %%rsp,  0(%%rdi)\n\t"
-                     "movq    %%rax,  8(%%rdi)\n\t"
-                     "movq    %%rbp, 16(%%rdi)\n\t"
-                     "movq     0(%%rsi), %%rsp\n\t"
-                     "movq    16(%%rsi), %%rbp\n\t"
-                     "ldmxcsr 24(%%rsi)\n\t"
-                     "fldcw   28(%%rsi)\n\t"
-                     "jmpq    *8(%%rsi)\n"
+                     "pushq   %%rbp\n\t"
+                     "pushq   %%rax\n\t"
+                     "subq    $8, %%rsp\n\t"
+                     "stmxcsr (%%rsp)\n\t"
+                     "fnstcw  4(%%rsp)\n\t"
+                     "movq    %%rsp, (%%rdi)\n\t"
+                     "movq    %%rsi, %%rsp\n\t"
+                     "ldmxcsr (%%rsp)\n\t"
+                     "fldcw   4(%%rsp)\n\t"
+                     "addq    $8, %%rsp\n\t"
+                     "popq    %%rax\n\t"
+                     "popq    %%rbp\n\t"
+                     "jmpq    *%%rax\n"
                      "1:\n\t"
                      : "+D"(from), "+S"(to)
                      :

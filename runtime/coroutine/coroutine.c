@@ -43,7 +43,7 @@ static void run_body(void *arg)
 
     cora__coroutine_running = caller;
     cora__fiber_before_exit(&self->fiber, &caller->fiber);
-    cora__context_switch(&self->context, &caller->context);
+    cora__context_switch(&self->sp, caller->sp);
     __builtin_unreachable();
 }
 
@@ -60,7 +60,7 @@ static struct cora_coroutine *lay_out(struct cora__stack stack, const void *args
     if (size > 0)
         coroutine->arg = memcpy((void *)place, args, size);
     cora__fiber_init(&coroutine->fiber, stack.low, (void *)place);
-    cora__context_init(&coroutine->context, stack.low, (void *)place, run_body, coroutine);
+    coroutine->sp = cora__context_create(stack.low, (void *)place, run_body, coroutine);
     return coroutine;
 }
 
@@ -98,13 +98,13 @@ int cora_coroutine_create(cora_coroutine **ret, cora_coroutine_fn *fn, void *arg
     return rc;
 }
 
-void cora__coroutine_exit(struct cora_coroutine *self, struct cora_coroutine *to)
+void cora__coroutine_exit(struct cora_coroutine *self, struct cora_coroutine *to, void *to_sp)
 {
     cora__stack_free(&self->stack); /* it stays mapped and nobody takes it before the jump */
     cora__coroutine_running = to;
     cora__fiber_before_exit(&self->fiber, &to->fiber);
     cora__fiber_destroy(&self->fiber);
-    cora__context_switch(&self->context, &to->context);
+    cora__context_switch(&self->sp, to_sp);
     __builtin_unreachable();
 }
 
@@ -139,7 +139,7 @@ int cora_coroutine_resume(cora_coroutine *coroutine, void *value, void **ret)
     coroutine->state = CORA_COROUTINE_RUNNING;
     coroutine->caller = self;
     coroutine->value = value;
-    cora__coroutine_transfer(self, coroutine);
+    cora__coroutine_transfer(self, &self->sp, coroutine, coroutine->sp);
     if (coroutine->state == CORA_COROUTINE_CLOSED)
         return -CORA_ESTOPITERATION;
     if (ret != NULL)
@@ -157,7 +157,7 @@ int cora_coroutine_yield(void *value, void **ret)
     self->state = CORA_COROUTINE_SUSPENDED;
     self->value = value;
     self->caller = NULL;
-    cora__coroutine_transfer(self, caller);
+    cora__coroutine_transfer(self, &self->sp, caller, caller->sp);
     if (self->closing)
         return -ECANCELED;
     if (ret != NULL)

@@ -13,9 +13,9 @@
 
 /* It lies at the top of its own stack, so that a coroutine is one allocation. */
 struct cora_coroutine {
-    struct cora__machine_context context; /* where it stopped */
-    struct cora_coroutine *caller;        /* who resumed it and is handed its next yield */
-    void *value;                          /* on its way in or out */
+    void *sp;                      /* where it stopped, in a yield or a resume */
+    struct cora_coroutine *caller; /* who resumed it and is handed its next yield */
+    void *value;                   /* on its way in or out */
     cora_coroutine_fn *fn;
     void *arg;
     int outcome;
@@ -44,17 +44,23 @@ static inline struct cora_coroutine *cora__coroutine_self(void)
     return self != NULL ? self : cora__coroutine_enter_thread();
 }
 
-/* Stops `self`, the running coroutine, and goes on with `to`. Returns when somebody comes back. */
-static inline void cora__coroutine_transfer(struct cora_coroutine *self, struct cora_coroutine *to)
+/*
+ * Stops `self`, the running coroutine, leaving in *sp where, and goes on with `to` where it
+ * stopped, at to_sp. Returns when somebody comes back. Of `to` itself nothing is read (unless a
+ * sanitizer must be told): whoever keeps the two pointers at hand saves a cache miss a switch.
+ */
+static inline __attribute__((always_inline)) void cora__coroutine_transfer(
+    struct cora_coroutine *self, void **sp, struct cora_coroutine *to, void *to_sp)
 {
     cora__coroutine_running = to;
     cora__fiber_before_switch(&self->fiber, &to->fiber);
-    cora__context_switch(&self->context, &to->context);
+    cora__context_switch(sp, to_sp);
     cora__fiber_after_switch(&self->fiber);
 }
 
 /* Frees `self`, the running coroutine, with its stack, and goes on with `to` for good. */
-_Noreturn void cora__coroutine_exit(struct cora_coroutine *self, struct cora_coroutine *to);
+_Noreturn void cora__coroutine_exit(struct cora_coroutine *self, struct cora_coroutine *to,
+                                    void *to_sp);
 
 /* Frees a coroutine as it stands, without running it again. */
 void cora__coroutine_drop(struct cora_coroutine *coroutine);

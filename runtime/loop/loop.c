@@ -82,7 +82,7 @@ static void run_step(struct cora_loop *loop, struct cora__handle *step)
     if (step->coroutine == NULL && !loop->hooks->start(step, NULL))
         return;
     cora__loop_set_running(loop, step);
-    cora__coroutine_transfer(loop->coroutine, step->coroutine);
+    cora__coroutine_transfer(loop->coroutine, &loop->coroutine->sp, step->coroutine, step->sp);
 }
 
 static void run_handle(struct cora_loop *loop, struct cora__handle *handle)
@@ -120,10 +120,9 @@ static int run_batch(struct cora_loop *loop)
 {
     int count = 0;
 
-    cora__list_splice(&loop->batch, &loop->ready);
-    while (!cora__list_empty(&loop->batch) && !loop->interrupted) {
-        struct cora__handle *handle =
-            cora__container_of(loop->batch.next, struct cora__handle, link);
+    loop->tick++;
+    while (cora__loop_in_batch(loop) && !loop->interrupted) {
+        struct cora__handle *handle = cora__loop_first(loop);
 
         cora__list_remove(&handle->link);
         loop->turns--;
@@ -138,48 +137,23 @@ static int run_batch(struct cora_loop *loop)
 
 struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_coroutine *spare)
 {
-    for (;;) {
-        if (--loop->turns < 0)
-            return NULL;
-        if (cora__list_empty(&loop->batch)) {
-            if (cora__list_empty(&loop->ready))
-                return NULL;
-            cora__list_splice(&loop->batch, &loop->ready);
-        }
-
-        struct cora__handle *handle =
-            cora__container_of(loop->batch.next, struct cora__handle, link);
+    while (cora__loop_goes_on(loop)) {
+        struct cora__handle *handle = cora__loop_first(loop);
 
         if (!cora__handle_is_step(handle))
-            return NULL;
+            break;
         cora__list_remove(&handle->link);
         if (handle->coroutine != NULL || loop->hooks->start(handle, spare))
             return handle;
     }
-}
-
-void cora__loop_suspend(struct cora_loop *loop, struct cora__handle *self)
-{
-    struct cora_coroutine *coroutine = cora__coroutine_self();
-    struct cora__handle *next;
-
-    self->coroutine = coroutine; /* a generator, perhaps, that the task is running */
-    self->context = cora__context_current;
-    next = cora__loop_next_step(loop, NULL);
-    if (next == NULL) {
-        cora__coroutine_transfer(coroutine, loop->coroutine);
-    } else {
-        cora__loop_set_running(loop, next);
-        if (next != self)
-            cora__coroutine_transfer(coroutine, next->coroutine);
-    }
+    return NULL;
 }
 
 /* ---- the iteration ------------------------------------------------------------------------- */
 
 double cora_loop_timeout(const cora_loop *loop)
 {
-    if (!cora__list_empty(&loop->ready) || !cora__list_empty(&loop->batch) || loop->stopping)
+    if (!cora__list_empty(&loop->ready) || loop->stopping)
         return 0;
     if (loop->timers.count == 0)
         return -1;
@@ -276,7 +250,7 @@ static int iterate(struct cora_loop *loop)
             return rc;
         process_events(loop);
     }
-    loop->turns = loop->debug || loop->stopping ? 0 : loop->turns_between_looks;
+    loop->turns = loop->stopping ? 0 : loop->turns_between_looks;
     run_batch(loop);
     return 0;
 }
@@ -330,8 +304,6 @@ int cora__loop_run(struct cora_loop *loop, bool ends_in_deadlock)
         rc = -EINTR;
     loop->stopping = false;
     loop->interrupted = 0;
-    cora__list_splice(&loop->batch, &loop->ready); /* a cut batch goes on in the next run */
-    cora__list_splice(&loop->ready, &loop->batch);
     leave(loop, context);
     if (rc == -EDEADLK && loop->hooks != NULL)
         loop->hooks->report_deadlock(loop);
@@ -436,7 +408,6 @@ int cora_new_event_loop(cora_loop **ret)
 
     if (loop == NULL)
         return -ENOMEM;
-    cora__list_init(&loop->batch);
     cora__list_init(&loop->ready);
     cora__list_init(&loop->foreign);
     cora__list_init(&loop->all_tasks);
@@ -479,7 +450,6 @@ int cora_loop_close(cora_loop *loop)
     loop->foreign_closed = true;
     drop_all(&loop->foreign);
     pthread_mutex_unlock(&loop->foreign_lock);
-    drop_all(&loop->batch);
     drop_all(&loop->ready);
     if (loop->hooks != NULL)
         loop->hooks->close(loop);

@@ -22,20 +22,24 @@ struct cora__handle {
     struct cora__list link;       /* the list it waits in */
     struct cora_context *context; /* in which it runs */
     cora_callback *fn;            /* NULL: a step of a task */
-    void *arg;
     union {
-        struct cora_coroutine *coroutine;    /* a step that has started: where it goes on */
-        void (*drop)(struct cora__handle *); /* a callback: it will never run; may be NULL */
+        void *arg;                        /* of the callback */
+        struct cora_coroutine *coroutine; /* on whose stack a step goes on; NULL: not started */
     };
+    union {
+        void (*drop)(struct cora__handle *); /* the callback will never run; may be NULL */
+        void *sp;                            /* where the step goes on */
+    };
+    unsigned tick; /* the iteration in which it was queued: it runs in a later one */
 };
 
 static inline void cora__handle_init(struct cora__handle *handle, cora_callback *fn, void *arg)
 {
     cora__list_init(&handle->link);
     handle->context = NULL;
-    handle->coroutine = NULL;
     handle->fn = fn;
     handle->arg = arg;
+    handle->drop = NULL;
 }
 
 static inline bool cora__handle_is_step(const struct cora__handle *handle)
@@ -90,17 +94,17 @@ struct cora__loop_hooks {
 
 struct cora_loop {
     /* The hot part: what a suspending task touches. */
-    struct cora__list batch;          /* runs in this iteration */
-    struct cora__list ready;          /* runs in the next */
-    struct cora__handle *running;     /* what runs now */
+    struct cora__list ready;          /* what is to run, in order */
+    unsigned tick;                    /* counts iterations: what was queued in this one waits */
     int turns;                        /* steps left until the loop itself looks around */
+    struct cora__handle *running;     /* what runs now */
     struct cora_coroutine *coroutine; /* the stack that the loop runs on */
+    bool debug;                       /* every step goes through the loop, which times it */
     const struct cora__loop_hooks *hooks;
 
     /* Iterations. See loop.c. */
     bool is_running, closed, stopping, look;
-    bool ends_in_deadlock; /* where nothing can wake it: report, and end */
-    bool debug;
+    bool ends_in_deadlock;             /* where nothing can wake it: report, and end */
     volatile sig_atomic_t interrupted; /* end at once, with -EINTR */
     volatile sig_atomic_t notified;    /* call on_notified at the next look */
     void (*on_notified)(struct cora_loop *loop);
@@ -132,6 +136,7 @@ struct cora_loop {
 
     struct cora__list all_tasks; /* of the task layer: every task that is not done */
     unsigned long task_number;   /* the last one given, for default names */
+    struct cora_coroutine *idle; /* whose task has ended; for the next that starts, or NULL */
 
     void *executor; /* the default thread pool, of the stdlib, and how to shut it down */
     void (*shutdown_executor)(void *executor);
@@ -145,12 +150,15 @@ extern _Thread_local struct cora_loop *cora__loop_running
 /* Queues a handle for the next iteration. It must be in no list. */
 static inline void cora__loop_push(struct cora_loop *loop, struct cora__handle *handle)
 {
+    handle->tick = loop->tick;
     cora__list_append(&loop->ready, &handle->link);
 }
 
 /* Queues all the handles of a list, in order. */
 static inline void cora__loop_push_all(struct cora_loop *loop, struct cora__list *handles)
 {
+    for (struct cora__list *link = handles->next; link != handles; link = link->next)
+        cora__container_of(link, struct cora__handle, link)->tick = loop->tick;
     cora__list_splice(&loop->ready, handles);
 }
 
@@ -228,6 +236,36 @@ void cora__loop_notify(struct cora_loop *loop);
  */
 struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_coroutine *spare);
 
+/* The first handle that is queued; only if the queue is not empty. */
+static inline struct cora__handle *cora__loop_first(const struct cora_loop *loop)
+{
+    return cora__container_of(loop->ready.next, struct cora__handle, link);
+}
+
+/* Whether the first handle belongs to this iteration's batch. */
+static inline bool cora__loop_in_batch(const struct cora_loop *loop)
+{
+    return !cora__list_empty(&loop->ready) && cora__loop_first(loop)->tick != loop->tick;
+}
+
+/*
+ * Whether something is left to run in this batch or, where it is used up, in a next one, which then
+ * begins as it would in a whole iteration. False too where the loop must look around first, or
+ * wants to time every step.
+ */
+static inline bool cora__loop_goes_on(struct cora_loop *loop)
+{
+    loop->turns--;
+    if (loop->debug || cora__list_empty(&loop->ready))
+        return false;
+    if (cora__loop_first(loop)->tick == loop->tick) {
+        if (loop->turns < 0)
+            return false;
+        loop->tick++;
+    }
+    return true;
+}
+
 /* Makes `step` the one that runs. */
 static inline void cora__loop_set_running(struct cora_loop *loop, struct cora__handle *step)
 {
@@ -238,7 +276,30 @@ static inline void cora__loop_set_running(struct cora_loop *loop, struct cora__h
 /*
  * Stops the running step, `self`, until it is run again: straight to the next step where that comes
  * next, else to the loop. It must be queued, or in the list of something that will queue it.
+ * Inline, for it is what every suspension of every task goes through.
  */
-void cora__loop_suspend(struct cora_loop *loop, struct cora__handle *self);
+static inline __attribute__((always_inline)) void cora__loop_suspend(struct cora_loop *loop,
+                                                                     struct cora__handle *self)
+{
+    struct cora_coroutine *coroutine = cora__coroutine_running;
+    struct cora__handle *next = NULL;
+
+    self->coroutine = coroutine; /* a generator, perhaps, that the task is running */
+    self->context = cora__context_current;
+    if (cora__loop_goes_on(loop)) {
+        next = cora__loop_first(loop);
+        if (cora__handle_is_step(next) && next->coroutine != NULL)
+            cora__list_pop(&loop->ready);
+        else
+            next = cora__loop_next_step(loop, NULL);
+    }
+    if (next == NULL) {
+        cora__coroutine_transfer(coroutine, &self->sp, loop->coroutine, loop->coroutine->sp);
+    } else {
+        cora__loop_set_running(loop, next);
+        if (next != self)
+            cora__coroutine_transfer(coroutine, &self->sp, next->coroutine, next->sp);
+    }
+}
 
 #endif

@@ -184,7 +184,7 @@ int cora__stack_alloc(size_t size, struct cora__stack *stack)
 {
     if (size == 0 || size > SIZE_LIMIT)
         return -EINVAL;
-    size = (size + page_size() - 1) / page_size() * page_size();
+    size = (size + page_size() - 1) & ~(page_size() - 1);
 
     struct pool *pool = pool_of(size);
 

@@ -16,7 +16,7 @@ static void report_open(struct cora__task *task, const struct cora__scope *scope
                       scope->file, scope->line, when);
 }
 
-static bool is_open(const struct cora__task *task, const struct cora__scope *scope)
+bool cora__scope_is_open(const struct cora__task *task, const struct cora__scope *scope)
 {
     const struct cora__scope *inner = task->scopes;
 
@@ -39,7 +39,7 @@ static void abandon(struct cora__task *task, const struct cora__scope *end, cons
 
 void cora__scope_exit(struct cora__task *task, struct cora__scope *scope)
 {
-    if (!is_open(task, scope))
+    if (!cora__scope_is_open(task, scope))
         return;
     abandon(task, scope, "when an outer scope was left");
     task->scopes = scope->outer;

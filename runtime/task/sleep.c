@@ -16,20 +16,12 @@ static void on_timer(void *arg)
     cora__future_wake(&sleep->future);
 }
 
-int cora_sleep(double delay)
+static int sleep_for(struct cora__task *task, double delay)
 {
-    struct cora__task *task = cora__current_task();
-    struct cora_loop *loop;
+    struct cora_loop *loop = task->future.loop;
     struct sleep sleep;
     int rc;
 
-    if (task == NULL)
-        return -CORA_ENOTASK;
-    if (isnan(delay))
-        return -EINVAL;
-    if (delay <= 0)
-        return cora__task_yield(task);
-    loop = task->future.loop;
     cora__future_init(&sleep.future, loop, NULL, "sleep");
     cora__timer_init(&sleep.timer, on_timer, &sleep);
     rc = cora__timer_start(loop, &sleep.timer, cora_loop_time(loop) + delay);
@@ -38,4 +30,15 @@ int cora_sleep(double delay)
     rc = cora_await(&sleep.future);
     cora__timer_stop(loop, &sleep.timer);
     return rc;
+}
+
+int cora_sleep(double delay)
+{
+    struct cora__task *task = cora__current_task();
+
+    if (task == NULL)
+        return -CORA_ENOTASK;
+    if (delay <= 0)
+        return cora__task_yield(task);
+    return isnan(delay) ? -EINVAL : sleep_for(task, delay);
 }

@@ -52,14 +52,30 @@ static void finish(struct cora__task *task, int outcome)
     cora_future_unref(&task->future); /* the loop's own reference */
 }
 
-/* What a coroutine runs: one task, and then the next that has not started, on the same stack. */
+/*
+ * The coroutine has no task any more: it goes on with `to`. One a loop stays, idle, for the next
+ * task that starts, so that tasks that come one at a time make no coroutine each.
+ */
+static void leave(struct cora_loop *loop, struct cora_coroutine *self, struct cora_coroutine *to,
+                  void *to_sp)
+{
+    if (loop->idle != NULL)
+        cora__coroutine_exit(self, to, to_sp);
+    loop->idle = self;
+    cora__coroutine_transfer(self, &self->sp, to, to_sp);
+}
+
+/*
+ * What a coroutine runs: its first task, and then whichever it is given (see start): the next one,
+ * if that has not started either, on the same stack at once, or one that finds it idle.
+ */
 static int run_tasks(void *arg)
 {
     struct cora_coroutine *self = cora__coroutine_self();
-    struct cora__task *task = arg;
+    struct cora_loop *loop = arg;
 
     for (;;) {
-        struct cora_loop *loop = task->future.loop;
+        struct cora__task *task = task_of_step(loop->running);
         int outcome = -ECANCELED;
 
         if (!task->must_cancel)
@@ -69,13 +85,15 @@ static int run_tasks(void *arg)
 
         struct cora__handle *next = cora__loop_next_step(loop, self);
 
-        if (next == NULL)
-            cora__coroutine_exit(self, loop->coroutine);
-        cora__loop_set_running(loop, next);
-        if (next->coroutine != self)
-            cora__coroutine_exit(self, next->coroutine);
-        task = task_of_step(next);
+        if (next == NULL) {
+            leave(loop, self, loop->coroutine, loop->coroutine->sp);
+        } else {
+            cora__loop_set_running(loop, next);
+            if (next->coroutine != self)
+                leave(loop, self, next->coroutine, next->sp);
+        }
     }
+    return 0; /* never: a coroutine without a task is idle or gone */
 }
 
 static void label(struct cora_coroutine *coroutine, const struct cora__task *task)
@@ -88,28 +106,30 @@ static void label(struct cora_coroutine *coroutine, const struct cora__task *tas
 static bool start(struct cora__handle *step, struct cora_coroutine *spare)
 {
     struct cora__task *task = task_of_step(step);
-    struct cora_coroutine *coroutine = spare;
+    struct cora_loop *loop = task->future.loop;
+    struct cora_coroutine *coroutine = spare != NULL ? spare : loop->idle;
 
     if (coroutine == NULL || coroutine->stack_size != task->stack_size) {
-        int rc = cora_coroutine_create(&coroutine, run_tasks, task, task->stack_size);
+        int rc = cora_coroutine_create(&coroutine, run_tasks, loop, task->stack_size);
 
         if (rc < 0) {
             finish(task, rc);
             return false;
         }
+    } else if (coroutine == loop->idle) {
+        loop->idle = NULL;
     }
     label(coroutine, task);
     step->coroutine = coroutine;
+    step->sp = coroutine->sp;
     return true;
 }
 
 /* ---- suspending ---------------------------------------------------------------------------- */
 
-/* Back from a suspension: 0, or the cancellation that came meanwhile. */
+/* Back from a suspension in which a cancellation has come. */
 static int take_cancellation(struct cora__task *task)
 {
-    if (!task->must_cancel)
-        return 0;
     task->must_cancel = false;
     task->future.cancel_message = task->must_cancel_message;
     return -ECANCELED;
@@ -117,11 +137,11 @@ static int take_cancellation(struct cora__task *task)
 
 int cora__task_yield(struct cora__task *task)
 {
-    struct cora_loop *loop = task->future.loop;
+    struct cora_loop *loop = cora__loop_running;
 
     cora__loop_push(loop, &task->step);
     cora__loop_suspend(loop, &task->step);
-    return take_cancellation(task);
+    return task->must_cancel ? take_cancellation(task) : 0;
 }
 
 static int await_pending(struct cora__task *task, struct cora_future *future)
@@ -305,6 +325,9 @@ static void drop_tasks(struct cora_loop *loop)
         task->waiting_on = NULL;
         cora_future_unref(&task->future);
     }
+    if (loop->idle != NULL)
+        cora__coroutine_drop(loop->idle);
+    loop->idle = NULL;
 }
 
 static const struct cora__loop_hooks hooks = {

@@ -21,11 +21,12 @@ struct cora__scope {
 };
 
 struct cora__task {
-    struct cora_future future;      /* its outcome */
+    /* The first cache line is all that a suspension and a resumption touch. */
     struct cora__handle step;       /* queued to run, or waiting in a future's callbacks */
+    bool must_cancel;               /* the next suspension, or the start, gets -ECANCELED */
     struct cora_future *waiting_on; /* the future that it is suspended on */
+    struct cora_future future;      /* its outcome */
     int cancelling;
-    bool must_cancel; /* the next suspension, or the start, gets -ECANCELED */
     const char *must_cancel_message;
     struct cora__scope *scopes; /* innermost first */
     cora_task_fn *fn;
@@ -67,6 +68,9 @@ CORA_SUSPENDS int cora__task_yield(struct cora__task *task);
 
 /* Links a scope as the innermost one of the task. */
 void cora__scope_enter(struct cora__task *task, struct cora__scope *scope);
+
+/* Whether the task has entered this scope and not left it yet. */
+bool cora__scope_is_open(const struct cora__task *task, const struct cora__scope *scope);
 
 /* Takes it out; a scope entered later and not left is reported. */
 void cora__scope_exit(struct cora__task *task, struct cora__scope *scope);

@@ -98,7 +98,7 @@ CORA_API CORA_MUST_CHECK int cora_loop_call_soon_threadsafe(cora_loop *loop, cor
  * go, until it has run. Its members are private.
  */
 typedef struct cora_trigger {
-    void *private_[8];
+    void *private_[12];
 } cora_trigger;
 
 /* `drop` (may be NULL) is called in place of fn where the loop is closed before fn could run. */

@@ -28,7 +28,8 @@ typedef struct cora_task_group {
 
 /*
  * Enters the group in the current task. It never suspends and has no result: without a current task
- * the creation of tasks fails and the exit returns -CORA_ENOTASK.
+ * the creation of tasks fails and the exit returns -CORA_ENOTASK. Of a group that was entered and
+ * not left yet the first entry stays in force, and the exit returns -CORA_EENTERED.
  */
 #define cora_task_group_enter(group) cora_task_group_enter_((group), __FILE__, __LINE__)
 CORA_API void cora_task_group_enter_(cora_task_group *group, const char *file, int line);

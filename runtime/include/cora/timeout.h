@@ -27,7 +27,9 @@ typedef struct cora_timeout {
 /*
  * Starts the limit: `delay` seconds from now. 0 or less cuts off the first call that suspends.
  * There is no limit where it is INFINITY. It never suspends and has no result: what is wrong (no
- * current task, no memory, NaN) is the result of the exit, and the scope then has no effect.
+ * current task, no memory, NaN) is the result of the exit, and the scope then has no effect. Of a
+ * timeout that was entered and not left yet the first entry stays in force, and the exit returns
+ * -CORA_EENTERED.
  */
 #define cora_timeout_enter(timeout, delay)                                                         \
     cora_timeout_enter_((timeout), (delay), __FILE__, __LINE__)
