@@ -7,8 +7,8 @@
 #
 # The registers of a core dump cannot be written, so a parked stack is shown as if it had called the
 # newest frame of the thread: an unwinder says, of that frame alone, that its caller's registers are
-# those which the switch has saved. From there on gdb goes by the compiler's unwind tables. All other
-# registers are dead across the switch, and show as <not saved>.
+# those which the switch has saved. From there on gdb goes by the compiler's unwind tables. The
+# other registers are dead across the switch: what was in them is <optimized out>.
 
 import contextlib
 import re
@@ -100,7 +100,8 @@ class ParkedUnwinder(gdb.unwinder.Unwinder):
             frame = frame.older()
         if older > 0:
             text = gdb.execute(f"backtrace {options} -{older}", to_string=True)
-            print(re.sub(r"^#(\d+) *", lambda m: f"#{int(m[1]) - newest:<3}", text, flags=re.M), end="")
+            number = re.compile(r"^#(\d+) *", re.MULTILINE)  # from 0 on, as in any backtrace
+            print(number.sub(lambda match: f"#{int(match[1]) - newest:<3}", text), end="")
 
 
 unwinder = ParkedUnwinder()
@@ -110,6 +111,15 @@ gdb.unwinder.register_unwinder(None, unwinder, replace=True)
 # ---- loops and tasks -----------------------------------------------------------------------------
 
 PENDING = 0  # enum cora__future_state
+
+
+@contextlib.contextmanager
+def errors_shown():
+    """What cannot be read in one place, of a damaged program, does not hide the rest."""
+    try:
+        yield
+    except gdb.error as error:
+        print(error)
 
 
 def text(string):
@@ -209,11 +219,12 @@ def tasks_of(loop, thread):
     """In the order of their creation."""
     head = loop["all_tasks"].address
     before, link = head, head["next"]
-    while link != head:
-        if link["prev"] != before:
-            raise gdb.GdbError("the loop's list of tasks is damaged here")
-        yield Task(container(link, "struct cora__task", "link")["future"].address, thread)
-        before, link = link, link["next"]
+    with errors_shown():
+        while link != head:
+            if link["prev"] != before:
+                raise gdb.error("from here on the loop's list of tasks is damaged")
+            yield Task(container(link, "struct cora__task", "link")["future"].address, thread)
+            before, link = link, link["next"]
 
 
 def find_tasks(what):
@@ -224,7 +235,7 @@ def find_tasks(what):
     except gdb.GdbError:
         if what == "all":
             raise
-    found = [task for task in tasks if what in ("all", task.name, str(task.number))]
+    found = [task for task in tasks if what in ("all", str(task.number), task.name)]
     if found or what == "all":
         return found
     try:
@@ -237,15 +248,6 @@ def find_tasks(what):
 
 
 # ---- commands ------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def whatever_is_readable():
-    """One damaged task does not hide the others."""
-    try:
-        yield
-    except gdb.error as error:
-        print(error)
 
 
 class Cora(gdb.Command):
@@ -270,14 +272,18 @@ class Command(gdb.Command):
         frame = gdb.selected_frame()
         try:
             self.run(gdb.string_to_argv(argument))
+        except gdb.error as error:
+            raise gdb.GdbError(str(error))
         finally:
             thread.switch()
             frame.select()
 
 
 class Tasks(Command):
-    """cora tasks [LOOP]: every task that is not done, of the loops that threads are running or of
-    the one at the address LOOP. cora bt then knows these too."""
+    """List the tasks that are not done.
+
+    cora tasks          of the loops that threads are running
+    cora tasks LOOP     of the loop at this address; cora bt then knows its tasks, too"""
 
     def run(self, arguments):
         global given_loop
@@ -287,10 +293,10 @@ class Tasks(Command):
         for loop, thread in known_loops():
             if given_loop is not None and loop != given_loop:
                 continue
-            where = f"run by thread {thread.num}" if loop["is_running"] and thread else "not running"
-            print(f"loop {int(loop):#x}, {where}")
+            runs = loop["is_running"] and thread is not None
+            print(f"loop {int(loop):#x}", f"run by thread {thread.num}" if runs else "not running")
             for task in tasks_of(loop, thread):
-                with whatever_is_readable():
+                with errors_shown():
                     print(
                         f"{task.number:6}  {task.future:#x}  {task.name:16}"
                         f"  {task.function:20}  {task.state()}"
@@ -298,14 +304,17 @@ class Tasks(Command):
 
 
 class Backtrace(Command):
-    """cora bt TASK|all [OPTION...]: the backtrace of a task, given by its number, name or address,
-    or of all. The options are those of backtrace: full, say."""
+    """Print the backtrace of a task, down to its first frame.
+
+    cora bt TASK [OPTION...]    TASK is a number, a name or an address
+    cora bt all [OPTION...]     of every task
+    The options are those of backtrace: full, say."""
 
     def run(self, arguments):
         if not arguments:
             raise gdb.GdbError("cora bt TASK, or cora bt all")
         for task in find_tasks(arguments[0]):
-            with whatever_is_readable():
+            with errors_shown():
                 task.backtrace(" ".join(arguments[1:]))
             print()
 
