@@ -2,6 +2,7 @@
 
 #ifdef CORA_CONTEXT_UCONTEXT
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* At the top of a new stack, above what makecontext uses. */
