@@ -68,7 +68,7 @@ ROWS = [
         [Figure("first_ns", "first, ns/task"), Figure("again_ns", "again, ns/task")]),
     Row("sleep", "100,000 tasks that sleep up to one second", ["sleep", "100000"],
         [Figure("cpu_ms", "CPU, ms"), Figure("late_ms", "last late, ms", False), Figure("early", "early", False)]),
-    Row("memory", "100,000 tasks wait for an event, are woken (cora's: cancelled) and awaited",
+    Row("memory", "100,000 tasks wait for an event, are woken (of cora: cancelled), and awaited",
         ["memory", "100000"], MEMORY),
     Row("memory-1000000", "the same with a million", ["memory", "1000000"], MEMORY,
         peers=("cora", "floor"), gigabytes=6, quick=False),
@@ -215,7 +215,7 @@ def draw(row, results, directory):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="NAME", help=f"of {', '.join(row.name for row in ROWS)}")
-    parser.add_argument("--quick", action="store_true", help="three turns, without the largest row, under two minutes in all")
+    parser.add_argument("--quick", action="store_true", help="three turns, no memory-1000000, under two minutes in all")
     parser.add_argument("--runs", type=int, metavar="N", help="turns of each program (5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="for all figures (bench.json beside the charts)")
     parser.add_argument("--charts", type=Path, metavar="DIR", default=HERE / "out", help="for the charts (bench/out)")
