@@ -10,6 +10,8 @@ static bool would_block(int error)
 
 ssize_t cora_sock_recv(int fd, void *buffer, size_t size)
 {
+    if (size == 0)
+        return 0; /* recv would wait for data even so */
     for (;;) {
         /* Known to be empty: do not ask the kernel in vain. */
         if (cora_fd_is_drained(fd)) {

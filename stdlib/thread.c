@@ -23,6 +23,7 @@ struct job {
     cora_loop *loop;
     cora_waiter *waiter; /* NULL once its task has gone away; the loop's side only */
     cora_trigger done;
+    bool ended; /* and the loop has heard of it */
     int result;
     char args[] __attribute__((aligned(16)));
 };
@@ -189,6 +190,7 @@ static void on_done(void *arg)
     struct job *job = arg;
 
     cora_loop_release(job->loop);
+    job->ended = true;
     if (job->waiter != NULL)
         cora_waiter_wake(job->waiter);
     else
@@ -213,10 +215,13 @@ static struct job *create_job(cora_loop *loop, int (*fn)(void *arg), const void 
     return job;
 }
 
-/* Cancelled: the job is taken back, or goes on without a waiter. */
+/*
+ * Cancelled: the job has ended meanwhile, whether its waiter could still be woken or not; or it is
+ * taken back; or it goes on without a waiter.
+ */
 static void leave(struct pool *pool, struct job *job)
 {
-    if (cora_waiter_woken(job->waiter)) {
+    if (job->ended) {
         free_job(job);
     } else if (withdraw(pool, job)) {
         cora_loop_release(job->loop);

@@ -1,10 +1,17 @@
 #include <cora/error.h>
 
+#include <limits.h>
 #include <string.h>
+
+/* INT_MIN has no positive counterpart, and is as unknown as INT_MAX. */
+static int without_sign(int error)
+{
+    return error >= 0 ? error : error == INT_MIN ? INT_MAX : -error;
+}
 
 const char *cora_strerror(int error)
 {
-    int code = error < 0 ? -error : error;
+    int code = without_sign(error);
 
     switch (code) {
     case 0:
@@ -32,7 +39,7 @@ const char *cora_strerror(int error)
 
 const char *cora_strerrorname(int error)
 {
-    int code = error < 0 ? -error : error;
+    int code = without_sign(error);
 
     switch (code) {
 #define CORA_ERROR_CASE(name, value, text)                                                         \

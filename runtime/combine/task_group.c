@@ -9,10 +9,11 @@
 struct member {
     struct cora__handle handle;
     struct cora__list link; /* in group->members */
-    struct group *group;    /* NULL once the group has vanished */
+    struct group *group;
     struct cora_future *task;
 };
 
+/* A group that has been entered and not left. */
 struct group {
     struct cora__scope scope;
     struct cora__task *parent;
@@ -21,19 +22,27 @@ struct group {
     struct cora__list finished;   /* done: their tasks stay readable until the exit */
     int first_error;
     int errors;
-    bool entered, exiting, aborting, left;
+    bool exiting, aborting;
     bool parent_cancel_requested; /* we cancelled the parent, to end the body */
 };
 
-_Static_assert(sizeof(struct group) <= sizeof(cora_task_group), "cora_task_group is too small");
+/* The caller's storage. */
+struct storage {
+    struct group *group; /* NULL before the entry and after the exit */
+    int error;           /* why it could not be entered */
+    bool left;
+};
 
-static struct group *inside(cora_task_group *group)
+_Static_assert(sizeof(struct storage) <= sizeof(cora_task_group), "cora_task_group is too small");
+
+static struct storage *inside(cora_task_group *group)
 {
-    return (struct group *)group;
+    return (struct storage *)group;
 }
 
 static void free_member(struct member *member)
 {
+    cora__list_remove(&member->handle.link);
     cora__list_remove(&member->link);
     cora_future_unref(member->task);
     free(member);
@@ -70,10 +79,6 @@ static void on_child_done(void *arg)
     struct cora_future *task = member->task;
 
     cora__list_remove(&member->link);
-    if (group == NULL) {
-        free_member(member);
-        return;
-    }
     cora__list_append(&group->finished, &member->link);
     if (group->all_done != NULL && cora__list_empty(&group->members))
         cora__future_wake(group->all_done);
@@ -81,50 +86,70 @@ static void on_child_done(void *arg)
         child_failed(group, task->outcome);
 }
 
-/* The group's storage vanishes while children run: they are cancelled and left to themselves. */
+static void free_members(struct cora__list *members)
+{
+    while (!cora__list_empty(members))
+        free_member(cora__container_of(members->next, struct member, link));
+}
+
+/* Nobody will wait for the children: they are cancelled and left to themselves. */
 static void abandon(struct cora__scope *scope)
 {
     struct group *group = cora__container_of(scope, struct group, scope);
 
     abort_group(group);
-    while (!cora__list_empty(&group->finished))
-        free_member(cora__container_of(group->finished.next, struct member, link));
-    while (!cora__list_empty(&group->members)) {
-        struct member *member = cora__container_of(group->members.next, struct member, link);
+    free_members(&group->members);
+    free_members(&group->finished);
+}
 
-        cora__list_remove(&member->link);
-        member->group = NULL;
-    }
+static const struct cora__scope_kind group_kind = {"task group", abandon};
+
+/* ---- enter --------------------------------------------------------------------------------- */
+
+static struct group *find_group(const struct storage *storage, const struct cora__task *task)
+{
+    struct cora__scope *scope = cora__scope_find(task, &group_kind, storage);
+
+    return scope != NULL ? cora__container_of(scope, struct group, scope) : NULL;
 }
 
 void cora_task_group_enter_(cora_task_group *self, const char *file, int line)
 {
-    struct group *group = inside(self);
+    struct storage *storage = inside(self);
     struct cora__task *parent = cora__current_task();
+    struct group *group = parent != NULL ? find_group(storage, parent) : NULL;
 
-    if (parent != NULL && cora__scope_is_open(parent, &group->scope)) {
+    *storage = (struct storage){.group = group};
+    if (group != NULL) {
         if (group->errors++ == 0) /* told at the exit; the first entry stays in force */
             group->first_error = -CORA_EENTERED;
         return;
     }
-    *group = (struct group){.parent = parent};
+    group = parent != NULL ? calloc(1, sizeof *group) : NULL;
+    if (group == NULL) {
+        storage->error = parent != NULL ? -ENOMEM : -CORA_ENOTASK;
+        return;
+    }
+    storage->group = group;
+    group->parent = parent;
     cora__list_init(&group->members);
     cora__list_init(&group->finished);
-    if (parent == NULL)
-        return;
-    group->entered = true;
     group->scope =
-        (struct cora__scope){.kind = "task group", .file = file, .line = line, .abandon = abandon};
+        (struct cora__scope){.kind = &group_kind, .owner = storage, .file = file, .line = line};
     cora__scope_enter(parent, &group->scope);
 }
 
 /* ---- children ------------------------------------------------------------------------------ */
 
-static int check_open(const struct group *group)
+static int check_open(const struct storage *storage)
 {
-    if (!group->entered)
-        return -CORA_ENOTENTERED;
-    if (group->left || (group->exiting && cora__list_empty(&group->members)))
+    const struct group *group = storage->group;
+
+    if (group == NULL && storage->error < 0)
+        return storage->error;
+    if (group == NULL)
+        return storage->left ? -CORA_EFINISHED : -CORA_ENOTENTERED;
+    if (group->exiting && cora__list_empty(&group->members))
         return -CORA_EFINISHED;
     return group->aborting ? -CORA_ESHUTDOWN : 0;
 }
@@ -150,31 +175,32 @@ int cora_task_group_create_task_copy(cora_task_group *self, const cora_task_opti
                                      cora_task **ret, cora_task_fn *fn, const char *function,
                                      const void *args, size_t size)
 {
-    struct group *group = inside(self);
-    int rc = check_open(group);
+    struct storage *storage = inside(self);
+    int rc = check_open(storage);
     struct member *member = rc == 0 ? malloc(sizeof *member) : NULL;
 
     if (rc < 0)
         return rc;
     if (member == NULL)
         return -ENOMEM;
-    return adopt(group, cora_loop_create_task_copy(NULL, options, fn, function, args, size), member,
-                 ret);
+    return adopt(storage->group,
+                 cora_loop_create_task_copy(NULL, options, fn, function, args, size), member, ret);
 }
 
 int cora_task_group_create_task_arg_(cora_task_group *self, const cora_task_options *options,
                                      cora_task **ret, cora_task_fn *fn, const char *function,
                                      void *arg)
 {
-    struct group *group = inside(self);
-    int rc = check_open(group);
+    struct storage *storage = inside(self);
+    int rc = check_open(storage);
     struct member *member = rc == 0 ? malloc(sizeof *member) : NULL;
 
     if (rc < 0)
         return rc;
     if (member == NULL)
         return -ENOMEM;
-    return adopt(group, cora_loop_create_task_arg(NULL, options, fn, function, arg), member, ret);
+    return adopt(storage->group, cora_loop_create_task_arg(NULL, options, fn, function, arg),
+                 member, ret);
 }
 
 /* ---- exit ---------------------------------------------------------------------------------- */
@@ -225,20 +251,22 @@ static int outcome(struct group *group, int rc, bool cancelled)
 
 int cora_task_group_exit(cora_task_group *self, int rc)
 {
-    struct group *group = inside(self);
+    struct storage *storage = inside(self);
+    struct group *group = storage->group;
     bool cancelled;
 
-    if (group->parent == NULL)
-        return -CORA_ENOTASK;
-    if (group->left || group->exiting)
+    if (group == NULL && storage->error < 0)
+        return storage->error;
+    if (group == NULL || group->exiting)
         return -CORA_EFINISHED;
     group->exiting = true;
     if (rc < 0 && !group->aborting)
         abort_group(group);
     cancelled = join(group);
     cora__scope_exit(group->parent, &group->scope);
-    group->left = true;
-    while (!cora__list_empty(&group->finished))
-        free_member(cora__container_of(group->finished.next, struct member, link));
-    return outcome(group, rc, cancelled);
+    free_members(&group->finished);
+    rc = outcome(group, rc, cancelled);
+    *storage = (struct storage){.left = true};
+    free(group);
+    return rc;
 }

@@ -4,18 +4,25 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
-/* As in asyncio: EXPIRING while the cancellation is on its way, EXPIRED once the scope is left. */
-enum state { ENTERED = 1, EXPIRING, EXPIRED, EXITED, UNUSABLE };
-
-struct timeout {
+/* A timeout that has been entered and not left. */
+struct entry {
     struct cora__scope scope;
     struct cora__timer timer;
     struct cora__task *task;
     double when;
     int cancelling; /* the task's count at the entry: what is above it at the exit is ours */
-    int error;      /* why it is UNUSABLE, or that it was entered twice; for the exit */
-    enum state state;
+    int error;      /* for the exit: it was entered twice */
+    bool expired;   /* the cancellation is on its way, or has been dealt with */
+};
+
+/* The caller's storage. */
+struct timeout {
+    struct entry *entry; /* NULL before the entry and after the exit */
+    double when;
+    int error; /* why it could not be entered */
+    bool expired, left;
 };
 
 _Static_assert(sizeof(struct timeout) <= sizeof(cora_timeout), "cora_timeout is too small");
@@ -27,61 +34,87 @@ static struct timeout *inside(cora_timeout *timeout)
 
 static void on_timeout(void *arg)
 {
-    struct timeout *timeout = arg;
+    struct entry *entry = arg;
 
-    timeout->state = EXPIRING;
-    cora_task_cancel(&timeout->task->future);
+    entry->expired = true;
+    cora_task_cancel(&entry->task->future);
 }
 
-static void disarm(struct timeout *timeout)
+static void disarm(struct entry *entry)
 {
-    cora__timer_stop(timeout->task->future.loop, &timeout->timer);
+    cora__timer_stop(entry->task->future.loop, &entry->timer);
 }
 
 /* A deadline that has passed fires in the next iteration, as by call_soon. */
-static int arm(struct timeout *timeout, double when)
+static int arm(struct entry *entry, double when)
 {
-    struct cora_loop *loop = timeout->task->future.loop;
+    struct cora_loop *loop = entry->task->future.loop;
     int rc = 0;
 
     if (isnan(when))
         return -EINVAL;
     if (when <= cora_loop_time(loop))
-        cora__loop_push(loop, &timeout->timer.handle);
+        cora__loop_push(loop, &entry->timer.handle);
     else if (!isinf(when))
-        rc = cora__timer_start(loop, &timeout->timer, when);
+        rc = cora__timer_start(loop, &entry->timer, when);
     if (rc == 0)
-        timeout->when = when;
+        entry->when = when;
     return rc;
 }
 
 static void abandon(struct cora__scope *scope)
 {
-    disarm(cora__container_of(scope, struct timeout, scope));
+    disarm(cora__container_of(scope, struct entry, scope));
+}
+
+static const struct cora__scope_kind timeout_kind = {"timeout", abandon};
+
+/* ---- enter --------------------------------------------------------------------------------- */
+
+static struct entry *find_entry(const struct timeout *timeout, const struct cora__task *task)
+{
+    struct cora__scope *scope = cora__scope_find(task, &timeout_kind, timeout);
+
+    return scope != NULL ? cora__container_of(scope, struct entry, scope) : NULL;
+}
+
+static int create_entry(struct timeout *timeout, struct cora__task *task, double when)
+{
+    struct entry *entry = malloc(sizeof *entry);
+    int rc;
+
+    if (entry == NULL)
+        return -ENOMEM;
+    entry->task = task;
+    entry->cancelling = task->cancelling;
+    entry->error = 0;
+    entry->expired = false;
+    cora__timer_init(&entry->timer, on_timeout, entry);
+    rc = arm(entry, when);
+    if (rc < 0) {
+        free(entry);
+        return rc;
+    }
+    timeout->entry = entry;
+    return 0;
 }
 
 static void enter(struct timeout *timeout, struct cora__task *task, double when, const char *file,
                   int line)
 {
-    if (task != NULL && cora__scope_is_open(task, &timeout->scope)) {
-        timeout->error = -CORA_EENTERED; /* the first entry stays in force */
+    struct entry *open = task != NULL ? find_entry(timeout, task) : NULL;
+
+    *timeout = (struct timeout){.entry = open, .when = when};
+    if (open != NULL) {
+        open->error = -CORA_EENTERED; /* the first entry stays in force */
         return;
     }
-    timeout->state = UNUSABLE;
-    timeout->when = when;
-    timeout->error = -CORA_ENOTASK;
-    if (task == NULL)
-        return;
-    timeout->task = task;
-    timeout->cancelling = task->cancelling;
-    cora__timer_init(&timeout->timer, on_timeout, timeout);
-    timeout->error = arm(timeout, when);
+    timeout->error = task != NULL ? create_entry(timeout, task, when) : -CORA_ENOTASK;
     if (timeout->error < 0)
         return;
-    timeout->state = ENTERED;
-    timeout->scope =
-        (struct cora__scope){.kind = "timeout", .file = file, .line = line, .abandon = abandon};
-    cora__scope_enter(task, &timeout->scope);
+    timeout->entry->scope =
+        (struct cora__scope){.kind = &timeout_kind, .owner = timeout, .file = file, .line = line};
+    cora__scope_enter(task, &timeout->entry->scope);
 }
 
 void cora_timeout_enter_(cora_timeout *timeout, double delay, const char *file, int line)
@@ -97,54 +130,52 @@ void cora_timeout_at_enter_(cora_timeout *timeout, double when, const char *file
     enter(inside(timeout), cora__current_task(), when, file, line);
 }
 
+/* ---- exit ---------------------------------------------------------------------------------- */
+
 int cora_timeout_exit(cora_timeout *self, int rc)
 {
     struct timeout *timeout = inside(self);
+    struct entry *entry = timeout->entry;
 
-    if (timeout->state == UNUSABLE)
-        return timeout->error;
-    if (timeout->state != ENTERED && timeout->state != EXPIRING)
-        return -CORA_EFINISHED;
-    cora__scope_exit(timeout->task, &timeout->scope);
-    disarm(timeout);
-    if (timeout->state == ENTERED) {
-        timeout->state = EXITED;
-    } else {
-        timeout->state = EXPIRED;
-        if (cora_task_uncancel(&timeout->task->future) <= timeout->cancelling && rc == -ECANCELED)
-            rc = -ETIMEDOUT;
-    }
-    return timeout->error < 0 ? timeout->error : rc;
+    if (entry == NULL)
+        return timeout->error < 0 ? timeout->error : -CORA_EFINISHED;
+    cora__scope_exit(entry->task, &entry->scope);
+    disarm(entry);
+    if (entry->expired && cora_task_uncancel(&entry->task->future) <= entry->cancelling &&
+        rc == -ECANCELED)
+        rc = -ETIMEDOUT;
+    if (entry->error < 0)
+        rc = entry->error;
+    *timeout = (struct timeout){.when = entry->when, .expired = entry->expired, .left = true};
+    free(entry);
+    return rc;
 }
 
 int cora_timeout_reschedule(cora_timeout *self, double when)
 {
     struct timeout *timeout = inside(self);
+    struct entry *entry = timeout->entry;
 
-    switch (timeout->state) {
-    case ENTERED:
-        if (isnan(when))
-            return -EINVAL;
-        disarm(timeout);
-        return arm(timeout, when);
-    case EXPIRING:
-    case EXPIRED:
-    case EXITED:
+    if (entry == NULL)
+        return timeout->left ? -CORA_EFINISHED : -CORA_ENOTENTERED;
+    if (entry->expired || entry->scope.abandoned)
         return -CORA_EFINISHED;
-    case UNUSABLE:
-    default:
-        return -CORA_ENOTENTERED;
-    }
+    if (isnan(when))
+        return -EINVAL;
+    disarm(entry);
+    return arm(entry, when);
 }
 
-double cora_timeout_when(const cora_timeout *timeout)
+double cora_timeout_when(const cora_timeout *self)
 {
-    return ((const struct timeout *)timeout)->when;
+    const struct timeout *timeout = (const struct timeout *)self;
+
+    return timeout->entry != NULL ? timeout->entry->when : timeout->when;
 }
 
-bool cora_timeout_expired(const cora_timeout *timeout)
+bool cora_timeout_expired(const cora_timeout *self)
 {
-    enum state state = ((const struct timeout *)timeout)->state;
+    const struct timeout *timeout = (const struct timeout *)self;
 
-    return state == EXPIRING || state == EXPIRED;
+    return timeout->entry != NULL ? timeout->entry->expired : timeout->expired;
 }

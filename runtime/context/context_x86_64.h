@@ -19,6 +19,16 @@ struct cora__context_frame {
     void *bp;
 };
 
+/* Where the compiler may use more registers it keeps values in them, too. */
+#ifdef __AVX512F__
+#define CORA__CLOBBERED_AVX512                                                                     \
+    , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",    \
+        "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5",  \
+        "k6", "k7"
+#else
+#define CORA__CLOBBERED_AVX512
+#endif
+
 static inline __attribute__((always_inline)) void cora__context_switch(void **from, void *to)
 {
     __asm__ volatile("leaq    1f(%%rip), %%rax\n\t"
@@ -42,7 +52,8 @@ static inline __attribute__((always_inline)) void cora__context_switch(void **fr
                        "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
                        "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st",
                        "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "mm0", "mm1",
-                       "mm2", "mm3", "mm4", "mm5", "mm6", "mm7", "cc", "memory");
+                       "mm2", "mm3", "mm4", "mm5", "mm6", "mm7", "cc",
+                       "memory" CORA__CLOBBERED_AVX512);
 }
 
 #endif

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #if defined(CORA_ASAN) || defined(CORA_TSAN)
-enum { DEFAULT_STACK_SIZE = 256 << 10 };
+enum { DEFAULT_STACK_SIZE = 252 << 10 };
 #else
-enum { DEFAULT_STACK_SIZE = 64 << 10 };
+enum { DEFAULT_STACK_SIZE = 60 << 10 }; /* 64 with what spreading the tops takes, and its page */
 #endif
 
 _Thread_local struct cora_coroutine *cora__coroutine_running;
@@ -209,5 +209,10 @@ cora_coroutine *cora_coroutine_current(void)
 
 size_t cora_coroutine_stack_used(const cora_coroutine *coroutine)
 {
-    return cora__stack_high_water(&coroutine->stack);
+    cora__fiber_before_look();
+
+    size_t used = cora__stack_high_water(&coroutine->stack);
+
+    cora__fiber_after_look();
+    return used;
 }

@@ -111,6 +111,21 @@ static inline void cora__fiber_after_switch(struct cora__fiber *self)
 #endif
 }
 
+/* Around a look at all of a stack: below its stack pointer nothing is valid to valgrind. */
+static inline void cora__fiber_before_look(void)
+{
+#ifdef CORA_VALGRIND
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+
+static inline void cora__fiber_after_look(void)
+{
+#ifdef CORA_VALGRIND
+    VALGRIND_ENABLE_ERROR_REPORTING;
+#endif
+}
+
 static inline void cora__fiber_before_exit(struct cora__fiber *from, struct cora__fiber *to)
 {
     (void)from, (void)to;

@@ -81,19 +81,20 @@ static void report(const struct cora__stack *stack)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
+    bool sent = info->si_code <= 0; /* by kill, say; otherwise it is a fault */
     const struct sigaction *previous = number == SIGBUS ? &previous_bus : &previous_segv;
     struct cora__stack stack;
 
-    if (info->si_code > 0 && cora__stack_find_guard(info->si_addr, &stack)) {
+    if (!sent && cora__stack_find_guard(info->si_addr, &stack)) {
         report(&stack);
         signal(number, SIG_DFL); /* the fault happens again on return, and ends the process */
     } else if (previous->sa_flags & SA_SIGINFO) {
         previous->sa_sigaction(number, info, context);
     } else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
         previous->sa_handler(number);
-    } else {
-        signal(number, previous->sa_handler);
-        if (info->si_code <= 0) /* sent by kill: it does not happen again by itself */
+    } else if (previous->sa_handler == SIG_DFL || !sent) { /* a fault cannot be ignored */
+        signal(number, SIG_DFL);
+        if (sent) /* it does not happen again by itself */
             raise(number);
     }
     errno = saved_errno;

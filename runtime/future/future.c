@@ -23,7 +23,7 @@ cora_future *cora_future_ref(cora_future *future)
     return future;
 }
 
-static void drop_callbacks(struct cora_future *future)
+void cora__future_drop_callbacks(struct cora_future *future)
 {
     while (!cora__list_empty(&future->callbacks)) {
         struct cora__handle *handle =
@@ -57,7 +57,7 @@ void cora_future_unref(cora_future *future)
 
     struct cora_loop *loop = future->loop;
 
-    drop_callbacks(future);
+    cora__future_drop_callbacks(future);
     if (future->kind != NULL && future->kind->destroy != NULL)
         future->kind->destroy(future);
     else
@@ -106,7 +106,7 @@ static void keep_for_user_callbacks(struct cora_future *future);
 void cora__future_complete(struct cora_future *future, enum cora__future_state state, int outcome)
 {
     if (future->loop->closed)
-        drop_callbacks(future);
+        cora__future_drop_callbacks(future);
     future->state = (uint8_t)state;
     future->outcome = outcome;
     future->error_unasked = state == CORA__FINISHED && outcome < 0;
@@ -229,8 +229,13 @@ static void keep_for_user_callbacks(struct cora_future *future)
 
 int cora_future_add_done_callback(cora_future *future, cora_done_callback *fn, void *arg)
 {
-    struct user_callback *callback = future != NULL ? malloc(sizeof *callback) : NULL;
+    struct user_callback *callback;
 
+    if (future == NULL)
+        return -ENOMEM;
+    if (future->loop->closed)
+        return -CORA_ECLOSED;
+    callback = malloc(sizeof *callback);
     if (callback == NULL)
         return -ENOMEM;
     cora__handle_init(&callback->handle, run_user_callback, callback);

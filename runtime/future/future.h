@@ -67,6 +67,9 @@ static inline void cora__future_wake(struct cora_future *future)
         cora__future_complete(future, CORA__FINISHED, 0);
 }
 
+/* Who waits for it will never be called. */
+void cora__future_drop_callbacks(struct cora_future *future);
+
 /* cancel() of a plain future, for kinds that do something before. */
 bool cora__future_cancel_plain(struct cora_future *future, const char *message);
 

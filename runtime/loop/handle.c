@@ -3,6 +3,8 @@
  */
 #include "loop/handle.h"
 
+#include "loop/poll.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <math.h>
@@ -19,6 +21,7 @@ struct cora_handle {
     void *arg;
     atomic_uint refs; /* atomic for call_soon_threadsafe, whose two ends are in two threads */
     bool queued, cancelled, is_timer;
+    bool is_foreign; /* by call_soon_threadsafe */
 };
 
 static void release(struct cora_handle *handle)
@@ -61,7 +64,7 @@ static struct cora_handle *create(struct cora_loop *loop, cora_callback *fn, voi
     handle->fn = fn;
     handle->arg = arg;
     handle->queued = true;
-    handle->cancelled = handle->is_timer = false;
+    handle->cancelled = handle->is_timer = handle->is_foreign = false;
     atomic_init(&handle->refs, ret != NULL ? 2 : 1);
     return handle;
 }
@@ -121,6 +124,7 @@ int cora_loop_call_soon_threadsafe(cora_loop *loop, cora_callback *fn, void *arg
 
     if (handle == NULL)
         return -ENOMEM;
+    handle->is_foreign = true;
     if (ret != NULL)
         *ret = handle; /* before it can run */
 
@@ -142,7 +146,10 @@ void cora_handle_cancel(cora_handle *handle)
     handle->cancelled = true;
     if (handle->queued) {
         handle->queued = false;
-        cora__timer_stop(handle->loop, &handle->timer);
+        if (handle->is_foreign)
+            cora__foreign_remove(handle->loop, &handle->timer.handle);
+        else
+            cora__timer_stop(handle->loop, &handle->timer);
         release(handle);
     }
 }

@@ -21,7 +21,7 @@ struct fd_entry {
     struct cora__io_waiter *waiter[2];
     struct cora__io_waiter callback[2]; /* of add_reader and add_writer */
     struct cora_context context[2];
-    bool fresh[2]; /* libev is to tell the kernel even if it believes that nothing has changed */
+    bool fresh[2]; /* the number may stand for another descriptor than the poller knows */
     bool drained;  /* the last read took all there was */
 };
 
@@ -78,20 +78,28 @@ static struct fd_entry *find_or_create(struct cora_loop *loop, int fd)
 
         if (entry == NULL)
             return NULL;
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < 2; i++) {
             ev_io_init(&entry->watcher[i], on_event, fd, EVENT[i]);
+            entry->fresh[i] = true;
+        }
         fds->entry[fd] = entry;
     }
     return fds->entry[fd];
 }
 
-int cora__io_start(struct cora_loop *loop, int fd, enum cora__direction direction,
-                   struct cora__io_waiter *waiter)
+/* What libev or epoll would trip over is refused here. */
+static int check_pollable(int fd)
 {
-    struct fd_entry *entry = find_or_create(loop, fd);
+    struct stat status;
 
-    if (entry == NULL)
-        return -ENOMEM;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -EBADF;
+    return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ? -EPERM : 0;
+}
+
+static int start(struct cora_loop *loop, struct fd_entry *entry, int fd,
+                 enum cora__direction direction, struct cora__io_waiter *waiter)
+{
     if (entry->waiter[direction] != NULL)
         return -EBUSY;
     entry->waiter[direction] = waiter;
@@ -102,6 +110,20 @@ int cora__io_start(struct cora_loop *loop, int fd, enum cora__direction directio
     entry->fresh[direction] = false;
     ev_io_start(cora__poller_ev(loop), &entry->watcher[direction]);
     return 0;
+}
+
+/* What is known to the poller has been looked at before. */
+int cora__io_start(struct cora_loop *loop, int fd, enum cora__direction direction,
+                   struct cora__io_waiter *waiter)
+{
+    struct fd_entry *entry = find(loop, fd);
+    int rc = entry == NULL || entry->fresh[direction] ? check_pollable(fd) : 0;
+
+    if (rc < 0)
+        return rc;
+    if (entry == NULL)
+        entry = find_or_create(loop, fd);
+    return entry != NULL ? start(loop, entry, fd, direction, waiter) : -ENOMEM;
 }
 
 void cora__io_stop(struct cora_loop *loop, int fd, enum cora__direction direction,
@@ -182,19 +204,10 @@ void cora__io_close(struct cora_loop *loop)
 
 /* ---- add_reader and its like --------------------------------------------------------------- */
 
-/* What libev or epoll would trip over is refused here. */
-static int check_pollable(int fd)
-{
-    struct stat status;
-
-    if (fd < 0 || fstat(fd, &status) < 0)
-        return -EBADF;
-    return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ? -EPERM : 0;
-}
-
 static int add(struct cora_loop *loop, int fd, enum cora__direction direction, cora_callback *fn,
                void *arg)
 {
+    struct cora_context context;
     int rc = cora__loop_check(loop);
 
     if (rc == 0)
@@ -212,11 +225,12 @@ static int add(struct cora_loop *loop, int fd, enum cora__direction direction, c
     if (entry->waiter[direction] == waiter)
         cora__io_stop(loop, fd, direction, waiter);
     cora__io_opened(loop, fd);
-    rc = cora__io_start(loop, fd, direction, waiter);
+    rc = start(loop, entry, fd, direction, waiter);
     if (rc < 0)
         return rc;
+    cora__context_copy_current(&context); /* it may be this callback's own */
     cora__context_clear(&entry->context[direction]);
-    cora__context_copy_current(&entry->context[direction]);
+    entry->context[direction] = context;
     cora__handle_init(&waiter->handle, fn, arg);
     waiter->handle.context = &entry->context[direction];
     waiter->once = false;

@@ -112,27 +112,24 @@ static void run_handle_timed(struct cora_loop *loop, struct cora__handle *handle
 
     double took = cora_loop_time(loop) - start;
 
+    cora__context_current = NULL; /* the handle's may be gone with it */
     if (took >= loop->slow_callback_duration)
         cora__loop_report(loop, NULL, NULL, 0, "%s held the loop for %.3f seconds", who, took);
 }
 
-static int run_batch(struct cora_loop *loop)
+static void run_batch(struct cora_loop *loop)
 {
-    int count = 0;
-
     loop->tick++;
     while (cora__loop_in_batch(loop) && !loop->interrupted) {
         struct cora__handle *handle = cora__loop_first(loop);
 
         cora__list_remove(&handle->link);
         loop->turns--;
-        count++;
         if (loop->debug)
             run_handle_timed(loop, handle);
         else
             run_handle(loop, handle);
     }
-    return count;
 }
 
 struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_coroutine *spare)
@@ -151,14 +148,22 @@ struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_co
 
 /* ---- the iteration ------------------------------------------------------------------------- */
 
+/* INFINITY where no timer will ever be due. */
+static double first_deadline(const struct cora_loop *loop)
+{
+    return loop->timers.count > 0 ? loop->timers.heap[0].when : INFINITY;
+}
+
 double cora_loop_timeout(const cora_loop *loop)
 {
+    double deadline = first_deadline(loop);
+
     if (!cora__list_empty(&loop->ready) || loop->stopping)
         return 0;
-    if (loop->timers.count == 0)
+    if (deadline == INFINITY)
         return -1;
 
-    double wait = loop->timers.heap[0]->when - cora_loop_time(loop);
+    double wait = deadline - cora_loop_time(loop);
 
     return wait <= 0 ? 0 : wait < LONGEST_POLL ? wait : LONGEST_POLL;
 }
@@ -166,15 +171,18 @@ double cora_loop_timeout(const cora_loop *loop)
 /* Virtual time: whoever could still wake us is given the chance, then the clock jumps. */
 static int poll_virtual(struct cora_loop *loop, double timeout)
 {
-    bool can_jump = loop->timers.count > 0 && loop->holds == 0;
+    double limit = timeout < 0 ? INFINITY : loop->virtual_now + timeout;
+    double next = fmin(first_deadline(loop), limit);
 
-    if (timeout != 0 && !can_jump)
-        return cora__poller_wait(loop, -1);
+    if (timeout == 0 || cora_loop_timeout(loop) == 0)
+        return cora__poller_wait(loop, 0);
+    if (next == INFINITY || loop->holds > 0)
+        return cora__poller_wait(loop, timeout);
 
     int rc = cora__poller_wait(loop, 0);
 
-    if (timeout > 0 && cora__list_empty(&loop->ready) && !cora__poller_has_events(loop))
-        loop->virtual_now = loop->timers.heap[0]->when;
+    if (!cora__poller_has_events(loop))
+        loop->virtual_now = next;
     return rc;
 }
 
@@ -197,9 +205,12 @@ int cora_loop_poll(cora_loop *loop, double timeout)
 {
     if (loop->closed)
         return -CORA_ECLOSED;
-    if (timeout < 0)
-        timeout = cora_loop_timeout(loop);
-    return loop->virtual_clock ? poll_virtual(loop, timeout) : poll_and_trim(loop, timeout);
+    if (loop->virtual_clock)
+        return poll_virtual(loop, timeout);
+
+    double most = cora_loop_timeout(loop);
+
+    return poll_and_trim(loop, timeout < 0 || (most >= 0 && most < timeout) ? most : timeout);
 }
 
 static void process_events(struct cora_loop *loop)
@@ -213,10 +224,12 @@ static void process_events(struct cora_loop *loop)
     cora__timers_run(loop, due_limit(loop->virtual_clock ? loop->virtual_now : now));
 }
 
-static bool can_be_woken(const struct cora_loop *loop)
+/* The holds come before the calls: a thread makes its call first and releases the loop then. */
+static bool can_be_woken(struct cora_loop *loop)
 {
-    return !cora__list_empty(&loop->ready) || loop->timers.count > 0 || loop->watched > 0 ||
-           loop->signals > 0 || loop->holds > 0 || loop->stopping;
+    return !cora__list_empty(&loop->ready) || first_deadline(loop) < INFINITY ||
+           loop->watched > 0 || loop->signals > 0 || loop->holds > 0 || loop->stopping ||
+           cora__foreign_waits(loop);
 }
 
 /*
@@ -339,11 +352,11 @@ int cora_loop_run_ready(cora_loop *loop)
     if (rc < 0)
         return rc;
     loop->turns = 0; /* one batch, then back to the host */
-
-    int count = run_batch(loop);
-
+    for (struct cora__list *link = loop->ready.next; link != &loop->ready; link = link->next)
+        rc++;
+    run_batch(loop);
     leave(loop, context);
-    return count;
+    return rc;
 }
 
 cora_loop *cora_get_running_loop(void)
@@ -359,17 +372,6 @@ bool cora_loop_is_running(const cora_loop *loop)
 bool cora_loop_is_closed(const cora_loop *loop)
 {
     return loop->closed;
-}
-
-void cora_loop_hold(cora_loop *loop)
-{
-    atomic_fetch_add(&loop->holds, 1);
-}
-
-void cora_loop_release(cora_loop *loop)
-{
-    atomic_fetch_sub(&loop->holds, 1);
-    cora__poller_wake(loop); /* it may have been the last that was waited for */
 }
 
 void cora__loop_interrupt(struct cora_loop *loop)
@@ -446,14 +448,11 @@ int cora_loop_close(cora_loop *loop)
         loop->shutdown_executor(loop->executor);
     loop->shutdown_executor = NULL;
     loop->closed = true;
-    pthread_mutex_lock(&loop->foreign_lock);
-    loop->foreign_closed = true;
-    drop_all(&loop->foreign);
-    pthread_mutex_unlock(&loop->foreign_lock);
+    cora__foreign_close(loop);
     drop_all(&loop->ready);
+    cora__timers_close(loop); /* before the tasks, on whose stacks many of them lie */
     if (loop->hooks != NULL)
         loop->hooks->close(loop);
-    cora__timers_close(loop);
     cora__io_close(loop);
     cora__signals_close(loop);
     cora__poller_destroy(loop);

@@ -63,7 +63,11 @@ struct cora__timer {
 };
 
 struct cora__timers {
-    struct cora__timer **heap;
+    /* The deadline stands beside the pointer: comparing touches no sleeper's stack. */
+    struct cora__timer_slot {
+        double when;
+        struct cora__timer *timer;
+    } * heap;
     size_t count, room;
     uint64_t sequence;
 };
@@ -181,7 +185,10 @@ static inline void cora__timer_init(struct cora__timer *timer, cora_callback *fn
     timer->place = SIZE_MAX;
 }
 
-/* Queues the waiter when fd is ready, once or at every iteration. 0, -EBUSY, -ENOMEM. */
+/*
+ * Queues the waiter when fd is ready, once or at every iteration. 0; -EBADF, -EPERM; -EBUSY;
+ * -ENOMEM.
+ */
 int cora__io_start(struct cora_loop *loop, int fd, enum cora__direction direction,
                    struct cora__io_waiter *waiter);
 

@@ -28,7 +28,14 @@ void cora__poller_after_fork(struct cora_loop *loop);
 /* libev's own loop, for io.c and signal.c. */
 struct ev_loop *cora__poller_ev(const struct cora_loop *loop);
 
-/* Queues what other threads have handed over. threadsafe.c */
+/* threadsafe.c: what other threads have handed over. Whether there is anything; queues it. */
+bool cora__foreign_waits(struct cora_loop *loop);
 void cora__foreign_collect(struct cora_loop *loop);
+
+/* The same, and nothing more is taken in. */
+void cora__foreign_close(struct cora_loop *loop);
+
+/* Takes a handle out, wherever it has got to; on the loop's thread. */
+void cora__foreign_remove(struct cora_loop *loop, struct cora__handle *handle);
 
 #endif

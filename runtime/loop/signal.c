@@ -34,17 +34,9 @@ static bool can_be_caught(int signum)
     return signum > 0 && signum < NSIG && signum != SIGKILL && signum != SIGSTOP;
 }
 
-int cora_loop_add_signal_handler(cora_loop *loop, int signum, cora_callback *fn, void *arg)
+static int watch(struct cora_loop *loop, int signum)
 {
     struct cora_loop *nobody = NULL;
-    int rc = cora__loop_check(loop);
-
-    if (rc < 0)
-        return rc;
-    if (!can_be_caught(signum))
-        return -EINVAL;
-    cora_loop_remove_signal_handler(loop, signum);
-
     struct signal_handler *handler = calloc(1, sizeof *handler);
 
     if (handler == NULL)
@@ -54,13 +46,50 @@ int cora_loop_add_signal_handler(cora_loop *loop, int signum, cora_callback *fn,
         return -EBUSY;
     }
     handlers[signum] = handler;
-    cora__handle_init(&handler->handle, fn, arg);
-    cora__context_copy_current(&handler->context);
-    handler->handle.context = &handler->context;
+    cora__handle_init(&handler->handle, NULL, NULL);
     ev_signal_init(&handler->watcher, on_signal, signum);
     ev_signal_start(cora__poller_ev(loop), &handler->watcher);
     loop->signals++;
     return 0;
+}
+
+/* A handler is replaced in place: a signal that has come already is the new one's. */
+int cora_loop_add_signal_handler(cora_loop *loop, int signum, cora_callback *fn, void *arg)
+{
+    struct cora_context context;
+    int rc = cora__loop_check(loop);
+
+    if (rc < 0)
+        return rc;
+    if (!can_be_caught(signum))
+        return -EINVAL;
+    if (atomic_load(&owners[signum]) != loop)
+        rc = watch(loop, signum);
+    if (rc < 0)
+        return rc;
+
+    struct signal_handler *handler = handlers[signum];
+
+    cora__context_copy_current(&context); /* it may be this handler's own */
+    cora__context_clear(&handler->context);
+    handler->context = context;
+    handler->handle.context = &handler->context;
+    handler->handle.fn = fn;
+    handler->handle.arg = arg;
+    return 0;
+}
+
+static void free_handler(void *arg)
+{
+    struct signal_handler *handler = arg;
+
+    cora__context_clear(&handler->context);
+    free(handler);
+}
+
+static void drop_handler(struct cora__handle *handle)
+{
+    free_handler(handle->arg);
 }
 
 bool cora_loop_remove_signal_handler(cora_loop *loop, int signum)
@@ -72,11 +101,16 @@ bool cora_loop_remove_signal_handler(cora_loop *loop, int signum)
 
     ev_signal_stop(cora__poller_ev(loop), &handler->watcher);
     cora__list_remove(&handler->handle.link);
-    cora__context_clear(&handler->context);
-    free(handler);
     handlers[signum] = NULL;
     loop->signals--;
     atomic_store(&owners[signum], NULL);
+    if (loop->running == &handler->handle) { /* it runs in its context, which must last so long */
+        cora__handle_init(&handler->handle, free_handler, handler);
+        handler->handle.drop = drop_handler;
+        cora__loop_push(loop, &handler->handle);
+    } else {
+        free_handler(handler);
+    }
     return true;
 }
 

@@ -58,11 +58,52 @@ int cora_trigger_fire(cora_trigger *self)
     return cora__loop_push_threadsafe(trigger->loop, &trigger->handle);
 }
 
+/* ---- holds --------------------------------------------------------------------------------- */
+
+void cora_loop_hold(cora_loop *loop)
+{
+    atomic_fetch_add(&loop->holds, 1);
+}
+
+void cora_loop_release(cora_loop *loop)
+{
+    pthread_mutex_lock(&loop->foreign_lock);
+    atomic_fetch_sub(&loop->holds, 1);
+    if (!loop->foreign_closed)
+        cora__poller_wake(loop); /* it may have been the last that was waited for */
+    pthread_mutex_unlock(&loop->foreign_lock);
+}
+
 /* ---- the loop's side ----------------------------------------------------------------------- */
+
+bool cora__foreign_waits(struct cora_loop *loop)
+{
+    pthread_mutex_lock(&loop->foreign_lock);
+
+    bool waits = !cora__list_empty(&loop->foreign);
+
+    pthread_mutex_unlock(&loop->foreign_lock);
+    return waits;
+}
 
 void cora__foreign_collect(struct cora_loop *loop)
 {
     pthread_mutex_lock(&loop->foreign_lock);
     cora__loop_push_all(loop, &loop->foreign);
+    pthread_mutex_unlock(&loop->foreign_lock);
+}
+
+void cora__foreign_close(struct cora_loop *loop)
+{
+    pthread_mutex_lock(&loop->foreign_lock);
+    loop->foreign_closed = true;
+    cora__loop_push_all(loop, &loop->foreign);
+    pthread_mutex_unlock(&loop->foreign_lock);
+}
+
+void cora__foreign_remove(struct cora_loop *loop, struct cora__handle *handle)
+{
+    pthread_mutex_lock(&loop->foreign_lock);
+    cora__list_remove(&handle->link);
     pthread_mutex_unlock(&loop->foreign_lock);
 }

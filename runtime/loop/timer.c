@@ -13,31 +13,31 @@ enum { CHILDREN = 4, FIRST_ROOM = 64 };
 
 static const size_t IDLE = SIZE_MAX;
 
-static bool is_before(const struct cora__timer *a, const struct cora__timer *b)
+static bool is_before(struct cora__timer_slot a, struct cora__timer_slot b)
 {
-    return a->when < b->when || (a->when == b->when && a->sequence < b->sequence);
+    return a.when < b.when || (a.when == b.when && a.timer->sequence < b.timer->sequence);
 }
 
-static void put(struct cora__timers *timers, size_t place, struct cora__timer *timer)
+static void put(struct cora__timers *timers, size_t place, struct cora__timer_slot slot)
 {
-    timers->heap[place] = timer;
-    timer->place = place;
+    timers->heap[place] = slot;
+    slot.timer->place = place;
 }
 
-static void move_up(struct cora__timers *timers, size_t place, struct cora__timer *timer)
+static void move_up(struct cora__timers *timers, size_t place, struct cora__timer_slot slot)
 {
     while (place > 0) {
         size_t parent = (place - 1) / CHILDREN;
 
-        if (!is_before(timer, timers->heap[parent]))
+        if (!is_before(slot, timers->heap[parent]))
             break;
         put(timers, place, timers->heap[parent]);
         place = parent;
     }
-    put(timers, place, timer);
+    put(timers, place, slot);
 }
 
-static void move_down(struct cora__timers *timers, size_t place, struct cora__timer *timer)
+static void move_down(struct cora__timers *timers, size_t place, struct cora__timer_slot slot)
 {
     for (;;) {
         size_t first = place * CHILDREN + 1;
@@ -49,21 +49,21 @@ static void move_down(struct cora__timers *timers, size_t place, struct cora__ti
         for (size_t child = first + 1; child < end; child++)
             if (is_before(timers->heap[child], timers->heap[least]))
                 least = child;
-        if (!is_before(timers->heap[least], timer))
+        if (!is_before(timers->heap[least], slot))
             break;
         put(timers, place, timers->heap[least]);
         place = least;
     }
-    put(timers, place, timer);
+    put(timers, place, slot);
 }
 
 static void take_out(struct cora__timers *timers, struct cora__timer *timer)
 {
     size_t place = timer->place;
-    struct cora__timer *last = timers->heap[--timers->count];
+    struct cora__timer_slot last = timers->heap[--timers->count];
 
     timer->place = IDLE;
-    if (last == timer)
+    if (last.timer == timer)
         return;
     if (place > 0 && is_before(last, timers->heap[(place - 1) / CHILDREN]))
         move_up(timers, place, last);
@@ -79,7 +79,7 @@ int cora__timer_start(struct cora_loop *loop, struct cora__timer *timer, double 
         return -EINVAL;
     if (timers->count == timers->room) {
         size_t room = timers->room > 0 ? timers->room * 2 : FIRST_ROOM;
-        struct cora__timer **heap = realloc(timers->heap, room * sizeof heap[0]);
+        struct cora__timer_slot *heap = realloc(timers->heap, room * sizeof heap[0]);
 
         if (heap == NULL)
             return -ENOMEM;
@@ -88,7 +88,7 @@ int cora__timer_start(struct cora_loop *loop, struct cora__timer *timer, double 
     }
     timer->when = when;
     timer->sequence = timers->sequence++;
-    move_up(timers, timers->count++, timer);
+    move_up(timers, timers->count++, (struct cora__timer_slot){when, timer});
     /* The virtual clock stands still while work is ready: what is due now is due at once. */
     if (loop->virtual_clock && cora__loop_is_due(loop, when))
         cora__loop_look(loop);
@@ -107,8 +107,8 @@ void cora__timers_run(struct cora_loop *loop, double limit)
 {
     struct cora__timers *timers = &loop->timers;
 
-    while (timers->count > 0 && timers->heap[0]->when < limit) {
-        struct cora__timer *timer = timers->heap[0];
+    while (timers->count > 0 && timers->heap[0].when < limit) {
+        struct cora__timer *timer = timers->heap[0].timer;
 
         take_out(timers, timer);
         cora__loop_push(loop, &timer->handle);
@@ -120,7 +120,7 @@ void cora__timers_close(struct cora_loop *loop)
     struct cora__timers *timers = &loop->timers;
 
     while (timers->count > 0) {
-        struct cora__timer *timer = timers->heap[timers->count - 1];
+        struct cora__timer *timer = timers->heap[timers->count - 1].timer;
 
         take_out(timers, timer);
         cora__handle_drop(&timer->handle);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,10 +47,13 @@ static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
 
 static size_t page_size(void)
 {
-    static size_t size;
+    static atomic_size_t known; /* whichever thread asks first */
+    size_t size = atomic_load_explicit(&known, memory_order_relaxed);
 
-    if (size == 0)
+    if (size == 0) {
         size = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&known, size, memory_order_relaxed);
+    }
     return size;
 }
 
@@ -175,7 +179,6 @@ static int slab_take(struct cora__slab *slab, struct cora__stack *stack)
         slab->carved++;
     }
     slab->used++;
-    slab->clean = false;
     *stack = slab_stack(slab, index);
     return 0;
 }
@@ -184,6 +187,7 @@ int cora__stack_alloc(size_t size, struct cora__stack *stack)
 {
     if (size == 0 || size > SIZE_LIMIT)
         return -EINVAL;
+    size += (SPREAD_LINES - 1) * SPREAD_LINE; /* so that the lowest top leaves enough, too */
     size = (size + page_size() - 1) & ~(page_size() - 1);
 
     struct pool *pool = pool_of(size);
@@ -220,6 +224,7 @@ void cora__stack_free(struct cora__stack *stack)
     slab->after[stack->index] = slab->free;
     slab->free = (int)stack->index;
     slab->used--;
+    slab->clean = false;
     pool->in_use--;
     stack->slab = NULL;
     if (pool->slabs.next != &slab->link) {

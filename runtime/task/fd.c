@@ -29,8 +29,6 @@ static int wait_for(int fd, enum cora__direction direction, const char *what)
 
     if (task == NULL)
         return -CORA_ENOTASK;
-    if (fd < 0)
-        return -EBADF;
     cora__handle_init(&wait.io.handle, on_ready, &wait);
     wait.io.once = true;
     cora__future_init(&wait.future, task->future.loop, NULL, what);

@@ -113,6 +113,7 @@ static bool start(struct cora__handle *step, struct cora_coroutine *spare)
         int rc = cora_coroutine_create(&coroutine, run_tasks, loop, task->stack_size);
 
         if (rc < 0) {
+            cora__context_current = step->context; /* for reports */
             finish(task, rc);
             return false;
         }
@@ -151,8 +152,11 @@ static int await_pending(struct cora__task *task, struct cora_future *future)
     task->waiting_on = future;
     cora__list_append(&future->callbacks, &task->step.link);
     /* Cancelled before it had anything to wait for: the future takes it, if it can. */
-    if (task->must_cancel && cora_future_cancel_message(future, task->must_cancel_message))
+    if (task->must_cancel) {
         task->must_cancel = false;
+        if (!cora_future_cancel_message(future, task->must_cancel_message))
+            task->must_cancel = true;
+    }
     cora__loop_suspend(task->future.loop, &task->step);
     task->waiting_on = NULL;
     rc = cora__future_retrieve(future);
@@ -230,6 +234,11 @@ static bool cancel(struct cora_future *future, const char *message)
         return true;
     task->must_cancel = true;
     task->must_cancel_message = message;
+    /* Where tasks wait for one another in a ring, nobody else would ever wake it. */
+    if (target != NULL && !cora__future_done(target)) {
+        cora__list_remove(&task->step.link);
+        cora__loop_push(task->future.loop, &task->step);
+    }
     return true;
 }
 
@@ -308,17 +317,27 @@ static void report_deadlock(struct cora_loop *loop)
     }
 }
 
-/* The loop is closed over tasks that have not ended: their stacks go, what they held is lost. */
+/*
+ * The loop is closed over tasks that have not ended: their stacks go, what they held is lost. Who
+ * waits for a task may lie on another's stack, and so is told while all the stacks are there.
+ */
 static void drop_tasks(struct cora_loop *loop)
 {
+    for (struct cora__list *link = loop->all_tasks.next; link != &loop->all_tasks;
+         link = link->next) {
+        struct cora__task *task = cora__container_of(link, struct cora__task, link);
+
+        cora__loop_report(loop, cora_task_get_name(&task->future), &task->future, 0,
+                          "the task was dropped while it was pending");
+        cora__future_drop_callbacks(&task->future);
+    }
     while (!cora__list_empty(&loop->all_tasks)) {
         struct cora__task *task = cora__container_of(loop->all_tasks.next, struct cora__task, link);
         struct cora_coroutine *coroutine = task->step.coroutine;
 
-        cora__loop_report(loop, cora_task_get_name(&task->future), &task->future, 0,
-                          "the task was dropped while it was pending");
         cora__list_remove(&task->link);
         cora__list_remove(&task->step.link);
+        cora__scopes_close(task);
         if (coroutine != NULL)
             cora__coroutine_drop(coroutine);
         task->step.coroutine = NULL;

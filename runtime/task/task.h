@@ -10,14 +10,23 @@
 
 /*
  * A scope that a task has entered and must leave before it ends, innermost first: a timeout, a
- * task group. What is left open at the end is reported with its place, and abandoned.
+ * task group. What is left open is reported with its place, and abandoned.
+ *
+ * It is the first member of an allocated block. A function that returns without leaving its scope
+ * takes its frame with it; the timer and the children must not be left with pointers into that.
  */
 struct cora__scope {
     struct cora__scope *outer;
-    const char *kind; /* "timeout", "task group" */
+    const struct cora__scope_kind *kind;
+    const void *owner; /* the caller's storage, to be compared only: it may be gone */
     const char *file;
     int line;
-    void (*abandon)(struct cora__scope *scope); /* it is about to vanish with its stack */
+    bool abandoned;
+};
+
+struct cora__scope_kind {
+    const char *name;
+    void (*abandon)(struct cora__scope *scope); /* it will not be left, or too late: undo it */
 };
 
 struct cora__task {
@@ -69,13 +78,14 @@ CORA_SUSPENDS int cora__task_yield(struct cora__task *task);
 /* Links a scope as the innermost one of the task. */
 void cora__scope_enter(struct cora__task *task, struct cora__scope *scope);
 
-/* Whether the task has entered this scope and not left it yet. */
-bool cora__scope_is_open(const struct cora__task *task, const struct cora__scope *scope);
+/* The scope of this kind that the owner has entered and not left; NULL: none. */
+struct cora__scope *cora__scope_find(const struct cora__task *task,
+                                     const struct cora__scope_kind *kind, const void *owner);
 
-/* Takes it out; a scope entered later and not left is reported. */
+/* Takes it out; a scope entered later and not left is reported and abandoned. */
 void cora__scope_exit(struct cora__task *task, struct cora__scope *scope);
 
-/* At the end of a task: reports and abandons what is still open. */
+/* At the end of a task: reports and abandons what is still open, and frees it. */
 void cora__scopes_close(struct cora__task *task);
 
 #endif

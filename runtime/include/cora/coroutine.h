@@ -38,8 +38,8 @@ enum cora_coroutine_state {
 };
 
 /*
- * Usable bytes of a coroutine's stack where the caller asks for none (stack_size 0): 64 KiB, and
- * 256 KiB under the sanitizers, whose frames are larger. printf needs about 2 KiB, a TLS handshake
+ * Usable bytes of a coroutine's stack where the caller asks for none (stack_size 0): 60 KiB, and
+ * 252 KiB under the sanitizers, whose frames are larger. printf needs about 2 KiB, a TLS handshake
  * about 20. Only pages that have been touched take memory.
  */
 CORA_API size_t cora_default_stack_size(void);

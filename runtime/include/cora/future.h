@@ -68,7 +68,7 @@ typedef void cora_done_callback(cora_future *future, void *arg);
 
 /*
  * Calls fn(future, arg) once the future is done, in the order of their adding and never before this
- * call has returned. It runs in a copy of the current context. 0 or -ENOMEM.
+ * call has returned. It runs in a copy of the current context. 0, -ENOMEM, -CORA_ECLOSED.
  */
 CORA_API CORA_MUST_CHECK int cora_future_add_done_callback(cora_future *future,
                                                            cora_done_callback *fn, void *arg);

@@ -23,7 +23,7 @@ CORA_BEGIN_DECLS
 
 /* asyncio.TaskGroup: storage of the caller's, in a frame of the task that enters it. */
 typedef struct cora_task_group {
-    void *private_[20];
+    void *private_[2];
 } cora_task_group;
 
 /*

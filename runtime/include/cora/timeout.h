@@ -21,7 +21,7 @@ CORA_BEGIN_DECLS
 
 /* asyncio.Timeout: storage of the caller's, in a frame of the task that enters it. */
 typedef struct cora_timeout {
-    void *private_[22];
+    void *private_[4];
 } cora_timeout;
 
 /*
