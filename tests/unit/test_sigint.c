@@ -1,0 +1,359 @@
+/* Ctrl-C while a main task runs. Each test presses it in a child process. */
+#include "support/test.h"
+#include "support/virtual.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { FAILED = 100, KILLED = -SIGINT };
+
+/* What is left of fn's work in a child: what it returned, or the signal that killed it. */
+static int in_child(int (*fn)(void))
+{
+    int status = 0;
+    pid_t pid = fork();
+    pid_t rc;
+
+    if (pid == 0) {
+        signal(SIGINT, SIG_DFL);
+        _exit(fn());
+    }
+    rc = waitpid(pid, &status, 0);
+    assert_int_equal(rc, pid);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static bool has_default_effect(void)
+{
+    struct sigaction action;
+
+    sigaction(SIGINT, NULL, &action);
+    return action.sa_handler == SIG_DFL;
+}
+
+static void press(void *arg)
+{
+    (void)arg;
+    raise(SIGINT);
+}
+
+/* The loop is asleep when it is pressed. */
+static void press_soon(void)
+{
+    if (cora_loop_call_later(cora_get_running_loop(), 1e-3, press, NULL, NULL) < 0)
+        _exit(FAILED);
+}
+
+/* ---- the first ------------------------------------------------------------------------------ */
+
+static int sleep_on(void *arg)
+{
+    (void)arg;
+    press_soon();
+    return cora_sleep(3600);
+}
+
+static int run_sleeper(void)
+{
+    int rc = cora_run(sleep_on, NULL);
+
+    return rc == -EINTR && has_default_effect() ? 0 : FAILED;
+}
+
+TEST(the_first_cancels_main_and_the_run_ends_with_eintr)
+{
+    int status = in_child(run_sleeper);
+
+    assert_int_equal(status, 0);
+}
+
+static int swallow(void *arg)
+{
+    return sleep_on(arg) == -ECANCELED ? 7 : FAILED;
+}
+
+static int run_swallower(void)
+{
+    return cora_run(swallow, NULL);
+}
+
+TEST(a_main_task_that_swallows_it_returns_its_value)
+{
+    int status = in_child(run_swallower);
+
+    assert_int_equal(status, 7);
+}
+
+static int turn_into_error(void *arg)
+{
+    return sleep_on(arg) == -ECANCELED ? -EIO : 0;
+}
+
+static int run_turner(void)
+{
+    return cora_run(turn_into_error, NULL) == -EIO ? 0 : FAILED;
+}
+
+TEST(a_main_task_that_fails_over_it_returns_its_error)
+{
+    int status = in_child(run_turner);
+
+    assert_int_equal(status, 0);
+}
+
+static int press_and_never_wait(void *arg)
+{
+    (void)arg;
+    raise(SIGINT);
+    return 7;
+}
+
+static int run_never_waiting(void)
+{
+    return cora_run(press_and_never_wait, NULL);
+}
+
+TEST(a_main_task_that_ends_before_it_is_told_returns_its_value)
+{
+    int status = in_child(run_never_waiting);
+
+    assert_int_equal(status, 7);
+}
+
+static int sleep_plainly(void *arg)
+{
+    (void)arg;
+    return cora_sleep(3600);
+}
+
+static int press_and_leave_a_task(void *arg)
+{
+    cora_task_unref(cora_create_task_arg(sleep_plainly, arg));
+
+    int rc = cora_sleep(0);
+
+    raise(SIGINT);
+    return rc < 0 ? FAILED : 7;
+}
+
+TEST(a_press_as_main_ends_touches_nothing_afterwards)
+{
+    int rc = cora_run(press_and_leave_a_task, NULL);
+
+    assert_int_equal(rc, 7);
+    assert_true(has_default_effect());
+}
+
+static int wait_a_while(void *arg)
+{
+    int rc = cora_sleep(1e-3);
+
+    (void)arg;
+    return rc < 0 ? rc : 8;
+}
+
+static int run_twice(void)
+{
+    cora_runner *runner = NULL;
+    int rc[3];
+
+    if (cora_runner_create(&runner, NULL) < 0)
+        return FAILED;
+    rc[0] = cora_runner_run(runner, press_and_never_wait, NULL);
+    rc[1] = cora_runner_run(runner, wait_a_while, NULL);
+    rc[2] = cora_runner_run(runner, sleep_on, NULL);
+    if (cora_runner_close(runner) < 0)
+        return FAILED;
+    return rc[0] == 7 && rc[1] == 8 && rc[2] == -EINTR ? 0 : FAILED;
+}
+
+TEST(each_run_of_a_runner_counts_afresh)
+{
+    int status = in_child(run_twice);
+
+    assert_int_equal(status, 0);
+}
+
+static int cancel_main(void *arg)
+{
+    cora_task_cancel(arg);
+    return 0;
+}
+
+static int be_cancelled_too(void *arg)
+{
+    cora_task *task = cora_create_task_arg(cancel_main, cora_current_task());
+    int rc[2];
+
+    (void)arg;
+    cora_task_unref(task);
+    rc[0] = cora_sleep(3600);
+    rc[1] = sleep_on(NULL);
+    return rc[0] == -ECANCELED ? rc[1] : FAILED;
+}
+
+static int run_cancelled(void)
+{
+    return cora_run(be_cancelled_too, NULL) == -ECANCELED ? 0 : FAILED;
+}
+
+TEST(a_main_task_that_somebody_else_cancels_too_gives_ecanceled)
+{
+    int status = in_child(run_cancelled);
+
+    assert_int_equal(status, 0);
+}
+
+/* ---- the second ----------------------------------------------------------------------------- */
+
+static bool cleaned_up;
+
+/* Cancelled, it cleans up for an hour, during which it is pressed again. */
+static int clean_up_long(void *arg)
+{
+    int rc = sleep_on(arg);
+
+    press_soon();
+    if (cora_sleep(3600) == 0)
+        cleaned_up = true;
+    return rc;
+}
+
+static int run_cleaner(void)
+{
+    int rc = cora_run(clean_up_long, NULL);
+
+    return rc == -EINTR && !cleaned_up && has_default_effect() ? 0 : FAILED;
+}
+
+TEST(the_second_ends_the_run_at_once_though_main_cleans_up)
+{
+    int status = in_child(run_cleaner);
+
+    assert_int_equal(status, 0);
+}
+
+static bool may_rest;
+
+static int never_rest(void *arg)
+{
+    int rc = 0;
+
+    (void)arg;
+    while (!may_rest)
+        rc = cora_sleep(0);
+    return rc;
+}
+
+static void press_and_press_again(void *arg)
+{
+    press(arg);
+    press_soon();
+}
+
+static int run_restless(void)
+{
+    cora_runner *runner = NULL;
+    int rc;
+
+    if (cora_runner_create(&runner, NULL) < 0 ||
+        cora_loop_call_later(cora_runner_get_loop(runner), 1e-3, press_and_press_again, NULL,
+                             NULL) < 0)
+        return FAILED;
+    rc = cora_runner_run(runner, never_rest, NULL);
+    may_rest = true;
+    if (cora_runner_close(runner) < 0)
+        return FAILED;
+    return rc == -EINTR && has_default_effect() ? 0 : FAILED;
+}
+
+TEST(the_second_ends_the_run_of_tasks_that_never_rest)
+{
+    int status = in_child(run_restless);
+
+    assert_int_equal(status, 0);
+}
+
+static int press_twice(void *arg)
+{
+    (void)arg;
+    raise(SIGINT);
+    raise(SIGINT);
+    return 0;
+}
+
+static int run_holder(void)
+{
+    return cora_run(press_twice, NULL) < 0 ? FAILED : FAILED + 1;
+}
+
+TEST(the_second_kills_where_a_task_holds_the_loop)
+{
+    int status = in_child(run_holder);
+
+    assert_int_equal(status, KILLED);
+}
+
+/* ---- other handlers ------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t handled;
+
+static void my_handler(int signum)
+{
+    (void)signum;
+    handled++;
+}
+
+static int run_with_a_handler(void)
+{
+    struct sigaction action;
+    int rc;
+
+    signal(SIGINT, my_handler);
+    rc = cora_run(press_and_never_wait, NULL);
+    sigaction(SIGINT, NULL, &action);
+    return rc == 7 && handled == 1 && action.sa_handler == my_handler ? 0 : FAILED;
+}
+
+TEST(a_handler_that_was_there_before_is_left_alone)
+{
+    int status = in_child(run_with_a_handler);
+
+    assert_int_equal(status, 0);
+}
+
+static int run_ignoring(void)
+{
+    struct sigaction action;
+    int rc;
+
+    signal(SIGINT, SIG_IGN);
+    rc = cora_run(press_twice, NULL);
+    sigaction(SIGINT, NULL, &action);
+    return rc == 0 && action.sa_handler == SIG_IGN ? 0 : FAILED;
+}
+
+TEST(a_signal_that_is_ignored_stays_ignored)
+{
+    int status = in_child(run_ignoring);
+
+    assert_int_equal(status, 0);
+}
+
+static int press_after_run(void)
+{
+    int rc = cora_run(swallow, NULL);
+
+    if (rc != 7)
+        return FAILED;
+    raise(SIGINT);
+    return FAILED;
+}
+
+TEST(afterwards_the_signal_has_its_default_effect_again)
+{
+    int status = in_child(press_after_run);
+
+    assert_int_equal(status, KILLED);
+}

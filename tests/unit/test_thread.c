@@ -1,0 +1,800 @@
+/* Jobs in threads: what comes back, what a cancellation leaves, and who waits for whom. */
+#include "support/test.h"
+#include "support/virtual.h"
+
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* As many threads as a loop's pool has at most. */
+static int most_threads(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cpus > 0 && cpus + 4 < 32 ? (int)cpus + 4 : 32;
+}
+
+/* ---- a gate, at which jobs stop until the loop's side lets them go ------------------------- */
+
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int arrived, passed;
+    bool open;
+};
+
+#define GATE_INIT                                                                                  \
+    {                                                                                              \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER                     \
+    }
+
+static void gate_pass(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->arrived++;
+    pthread_cond_broadcast(&gate->changed);
+    while (!gate->open)
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    gate->passed++;
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static void gate_await_arrivals(struct gate *gate, int count)
+{
+    pthread_mutex_lock(&gate->lock);
+    while (gate->arrived < count)
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static void gate_open(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->open = true;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static int gate_arrived(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    int arrived = gate->arrived;
+    pthread_mutex_unlock(&gate->lock);
+    return arrived;
+}
+
+static int gate_passed(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    int passed = gate->passed;
+    pthread_mutex_unlock(&gate->lock);
+    return passed;
+}
+
+/* ---- jobs, and tasks that wait for one ----------------------------------------------------- */
+
+struct job {
+    struct gate *gate; /* NULL: none */
+    int in, out;
+};
+
+static int twice(void *arg)
+{
+    struct job *job = arg;
+
+    if (job->gate != NULL)
+        gate_pass(job->gate);
+    job->out = 2 * job->in;
+    return job->in;
+}
+
+static int give_up(void *arg)
+{
+    struct job *job = arg;
+
+    job->out = -1;
+    return -EIO;
+}
+
+/* Waits for a job; what it got is in *job. */
+struct waits_args {
+    struct job *job;
+};
+
+static int waits(void *arg)
+{
+    struct waits_args *a = arg;
+
+    return cora_to_thread(twice, a->job);
+}
+
+/* ---- results ------------------------------------------------------------------------------- */
+
+static int get_result(void *arg)
+{
+    struct job job = {.in = 21};
+    int rc = cora_to_thread(twice, &job);
+
+    (void)arg;
+    assert_int_equal(rc, 21);
+    assert_int_equal(job.out, 42);
+    return 0;
+}
+
+TEST(a_job_returns_its_result_and_its_arguments_come_back)
+{
+    int rc = run_virtual(get_result, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static int get_error(void *arg)
+{
+    struct job job = {.in = 21};
+    int rc = cora_to_thread(give_up, &job);
+
+    (void)arg;
+    assert_int_equal(rc, -EIO);
+    assert_int_equal(job.out, -1);
+    return 0;
+}
+
+TEST(a_job_that_fails_returns_its_error_and_its_arguments_come_back)
+{
+    int rc = run_virtual(get_error, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+TEST(a_job_outside_a_task_is_refused)
+{
+    struct job job = {.in = 1};
+    int rc = cora_to_thread(twice, &job);
+
+    assert_int_equal(rc, -CORA_ENOTASK);
+    assert_int_equal(job.out, 0);
+}
+
+struct identity {
+    pthread_t thread;
+    cora_loop *loop;
+    cora_task *task;
+};
+
+static int identify(void *arg)
+{
+    struct identity *identity = arg;
+
+    identity->thread = pthread_self();
+    identity->loop = cora_get_running_loop();
+    identity->task = cora_current_task();
+    return 0;
+}
+
+static int get_identity(void *arg)
+{
+    struct identity here, there;
+    int rc = cora_to_thread(identify, &there);
+
+    (void)arg;
+    identify(&here);
+    assert_int_equal(rc, 0);
+    assert_false(pthread_equal(here.thread, there.thread));
+    assert_null(there.loop);
+    assert_null(there.task);
+    return 0;
+}
+
+TEST(a_job_runs_in_another_thread_which_has_no_loop_and_no_task)
+{
+    int rc = run_virtual(get_identity, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static int add_up(void *arg)
+{
+    unsigned char *bytes = arg;
+
+    for (int i = 0; i < 1 << 20; i++)
+        bytes[i]++;
+    return 0;
+}
+
+static int pass_a_megabyte(void *arg)
+{
+    unsigned char *bytes = calloc(1, 1 << 20);
+    int rc = cora_to_thread_copy(add_up, bytes, 1 << 20), sum = 0;
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    for (int i = 0; i < 1 << 20; i++)
+        sum += bytes[i];
+    assert_int_equal(sum, 1 << 20);
+    free(bytes);
+    return 0;
+}
+
+TEST(arguments_of_a_megabyte_go_and_come_back)
+{
+    int rc = run_virtual(pass_a_megabyte, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+/* ---- context ------------------------------------------------------------------------------- */
+
+static cora_context_var color = CORA_CONTEXT_VAR_INIT("color", "none");
+
+struct colors {
+    const char *before, *after;
+    int rc;
+};
+
+static int paint(void *arg)
+{
+    struct colors *colors = arg;
+
+    colors->before = cora_context_var_get(&color);
+    colors->rc = cora_context_var_set(&color, "blue", NULL);
+    colors->after = cora_context_var_get(&color);
+    return 0;
+}
+
+static int see_context(void *arg)
+{
+    struct colors colors;
+    int rc = cora_context_var_set(&color, "red", NULL);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    rc = cora_to_thread(paint, &colors);
+    assert_int_equal(rc, 0);
+    assert_int_equal(colors.rc, 0);
+    assert_string_equal(colors.before, "red");
+    assert_string_equal(colors.after, "blue");
+    assert_string_equal(cora_context_var_get(&color), "red");
+    return 0;
+}
+
+TEST(a_job_sees_the_tasks_context_and_what_it_sets_stays_its_own)
+{
+    int rc = run_virtual(see_context, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static int see_a_fresh_context(void *arg)
+{
+    struct colors colors;
+    int rc = see_context(arg);
+
+    assert_int_equal(rc, 0);
+    rc = cora_context_var_set(&color, "green", NULL);
+    assert_int_equal(rc, 0);
+    for (int i = 0; i < 20; i++) {
+        rc = cora_to_thread(paint, &colors);
+        assert_int_equal(rc, 0);
+        assert_string_equal(colors.before, "green");
+    }
+    return 0;
+}
+
+TEST(a_worker_keeps_nothing_of_the_context_of_the_job_before)
+{
+    int rc = run_virtual(see_a_fresh_context, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+/* ---- many ---------------------------------------------------------------------------------- */
+
+enum { JOBS = 64 };
+
+static int many(void *arg)
+{
+    struct job jobs[JOBS];
+    cora_task *tasks[JOBS];
+    int results[JOBS], rc;
+
+    (void)arg;
+    for (int i = 0; i < JOBS; i++) {
+        jobs[i] = (struct job){.in = i};
+        tasks[i] = cora_create_task(waits, .job = &jobs[i]);
+    }
+    rc = cora_gather(tasks, JOBS, results, 0);
+    assert_int_equal(rc, 0);
+    for (int i = 0; i < JOBS; i++) {
+        assert_int_equal(results[i], i);
+        assert_int_equal(jobs[i].out, 2 * i);
+        cora_task_unref(tasks[i]);
+    }
+    return 0;
+}
+
+TEST(sixty_four_jobs_at_once_all_come_back)
+{
+    int rc = run_virtual(many, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static int more_than_threads(void *arg)
+{
+    struct gate gate = GATE_INIT;
+    struct job jobs[JOBS];
+    cora_task *tasks[JOBS];
+    int most = most_threads(), rc;
+
+    (void)arg;
+    for (int i = 0; i < JOBS; i++) {
+        jobs[i] = (struct job){.gate = &gate, .in = i};
+        tasks[i] = cora_create_task(waits, .job = &jobs[i]);
+    }
+    rc = cora_sleep(0);
+    assert_int_equal(rc, 0);
+    gate_await_arrivals(&gate, most);
+    assert_int_equal(gate_arrived(&gate), most); /* nobody is left to take another */
+    gate_open(&gate);
+    rc = cora_gather(tasks, JOBS, NULL, 0);
+    assert_int_equal(rc, 0);
+    assert_int_equal(gate_passed(&gate), JOBS);
+    for (int i = 0; i < JOBS; i++)
+        cora_task_unref(tasks[i]);
+    return 0;
+}
+
+TEST(as_many_jobs_run_at_a_time_as_there_are_threads_and_the_others_wait_their_turn)
+{
+    int rc = run_virtual(more_than_threads, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static int meet(void *arg)
+{
+    pthread_barrier_t **barrier = arg;
+    int rc = pthread_barrier_wait(*barrier);
+
+    return rc == PTHREAD_BARRIER_SERIAL_THREAD ? 1 : 0;
+}
+
+struct meeter_args {
+    pthread_barrier_t *barrier;
+};
+
+static int meeter(void *arg)
+{
+    struct meeter_args *a = arg;
+
+    return cora_to_thread(meet, &a->barrier);
+}
+
+static int get_thread_id(void *arg)
+{
+    *(int *)arg = (int)syscall(SYS_gettid);
+    return 0;
+}
+
+/* Until the thread has gone to sleep, in its wait for the next job. */
+static void await_idle(int thread)
+{
+    char path[64], state = '?';
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+    while (state != 'S') {
+        FILE *file = fopen(path, "r");
+        int read = file != NULL ? fscanf(file, "%*d (%*[^)]) %c", &state) : 0;
+
+        assert_int_equal(read, 1);
+        fclose(file);
+    }
+}
+
+/* Jobs that wait for one another, where one thread is idle and the others do not exist yet. */
+static int meetings(void *arg)
+{
+    pthread_barrier_t barrier;
+    cora_task *tasks[3];
+    int results[3], thread, rc = cora_to_thread(get_thread_id, &thread);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    await_idle(thread);
+    pthread_barrier_init(&barrier, NULL, 3);
+    for (int i = 0; i < 3; i++)
+        tasks[i] = cora_create_task(meeter, .barrier = &barrier);
+    rc = cora_gather(tasks, 3, results, 0);
+    assert_int_equal(rc, 0);
+    assert_int_equal(results[0] + results[1] + results[2], 1);
+    for (int i = 0; i < 3; i++)
+        cora_task_unref(tasks[i]);
+    pthread_barrier_destroy(&barrier);
+    return 0;
+}
+
+/* Again and again, for the order of a thread's waking and the next submission is not ours. */
+TEST(jobs_submitted_together_run_together)
+{
+    for (int i = 0; i < 50; i++) {
+        int rc = run_virtual(meetings, NULL);
+
+        assert_int_equal(rc, 0);
+    }
+}
+
+/* ---- cancellation -------------------------------------------------------------------------- */
+
+/* Jobs that hold all threads of the pool but `spare`, at the gate. */
+static int occupy(struct gate *gate, struct job jobs[], cora_task *tasks[], int spare)
+{
+    int count = most_threads() - spare, rc;
+
+    for (int i = 0; i < count; i++) {
+        jobs[i] = (struct job){.gate = gate};
+        tasks[i] = cora_create_task(waits, .job = &jobs[i]);
+    }
+    rc = cora_sleep(0);
+    assert_int_equal(rc, 0);
+    gate_await_arrivals(gate, count);
+    return count;
+}
+
+static void let_go(struct gate *gate, cora_task *tasks[], int count)
+{
+    gate_open(gate);
+    for (int i = 0; i < count; i++) {
+        int rc = cora_await_unref(tasks[i]);
+
+        assert_int_equal(rc, 0);
+    }
+}
+
+static int cancel_queued(void *arg)
+{
+    struct gate held = GATE_INIT, gate = GATE_INIT;
+    struct job jobs[32], job[4];
+    cora_task *tasks[32], *task[4];
+    int count = occupy(&held, jobs, tasks, 0), rc;
+
+    (void)arg;
+    gate.open = true;
+    for (int i = 0; i < 3; i++) {
+        job[i] = (struct job){.gate = &gate, .in = i + 1};
+        task[i] = cora_create_task(waits, .job = &job[i]);
+    }
+    rc = cora_sleep(0);
+    assert_int_equal(rc, 0);
+    cora_task_cancel(task[1]);
+    cora_task_cancel(task[2]);
+    rc = cora_await_unref(task[1]);
+    assert_int_equal(rc, -ECANCELED);
+    rc = cora_await_unref(task[2]);
+    assert_int_equal(rc, -ECANCELED);
+    job[3] = (struct job){.gate = &gate, .in = 4};
+    task[3] = cora_create_task(waits, .job = &job[3]);
+    rc = cora_sleep(0);
+    assert_int_equal(rc, 0);
+    let_go(&held, tasks, count);
+    rc = cora_await_unref(task[0]);
+    assert_int_equal(rc, 1);
+    rc = cora_await_unref(task[3]);
+    assert_int_equal(rc, 4);
+    assert_int_equal(gate_arrived(&gate), 2);
+    assert_int_equal(job[1].out, 0);
+    assert_int_equal(job[2].out, 0);
+    return 0;
+}
+
+TEST(a_job_cancelled_while_it_is_queued_never_runs)
+{
+    int rc = run_virtual(cancel_queued, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static int cancel_running(void *arg)
+{
+    struct gate *gate = arg;
+    struct job job = {.gate = gate, .in = 5};
+    cora_task *task = cora_create_task(waits, .job = &job);
+    int rc = cora_sleep(0);
+
+    assert_int_equal(rc, 0);
+    gate_await_arrivals(gate, 1);
+    cora_task_cancel(task);
+    rc = cora_await_unref(task);
+    assert_int_equal(rc, -ECANCELED);
+    assert_int_equal(gate_passed(gate), 0);
+    assert_int_equal(job.out, 0);
+    gate_open(gate);
+    rc = get_result(NULL);
+    assert_int_equal(rc, 0);
+    assert_int_equal(job.out, 0);
+    return 0;
+}
+
+TEST(a_job_cancelled_while_it_runs_goes_on_in_memory_of_its_own)
+{
+    struct gate gate = GATE_INIT;
+    int rc = run_virtual(cancel_running, &gate);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(gate_passed(&gate), 1);
+}
+
+/*
+ * Holds the loop until a job's result is on its way to it: of two jobs on the only free thread, the
+ * second starts after the first has been handed back.
+ */
+struct handed_back {
+    struct gate held, second;
+    struct job jobs[32], job[2];
+    cora_task *tasks[32], *task[2];
+    int count;
+};
+
+static void hand_back(struct handed_back *h)
+{
+    int rc;
+
+    h->held = h->second = (struct gate)GATE_INIT;
+    h->count = occupy(&h->held, h->jobs, h->tasks, 1);
+    h->job[0] = (struct job){.in = 3};
+    h->job[1] = (struct job){.in = 4, .gate = &h->second};
+    for (int i = 0; i < 2; i++)
+        h->task[i] = cora_create_task(waits, .job = &h->job[i]);
+    rc = cora_sleep(0);
+    assert_int_equal(rc, 0);
+    gate_await_arrivals(&h->second, 1);
+}
+
+static void finish(struct handed_back *h)
+{
+    int rc;
+
+    gate_open(&h->second);
+    let_go(&h->held, h->tasks, h->count);
+    rc = cora_await_unref(h->task[1]);
+    assert_int_equal(rc, 4);
+}
+
+static void cancel_callback(void *arg)
+{
+    cora_task_cancel(arg);
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* The cancellation is queued first; the timer makes the loop look for results in the same turn. */
+static int cancel_as_it_ends(void *arg)
+{
+    struct handed_back *h = calloc(1, sizeof *h);
+    cora_loop *loop = cora_get_running_loop();
+    int rc;
+
+    (void)arg;
+    hand_back(h);
+    rc = cora_loop_call_soon(loop, cancel_callback, h->task[0], NULL);
+    assert_int_equal(rc, 0);
+    rc = cora_loop_call_later(loop, 0, nothing, NULL, NULL);
+    assert_int_equal(rc, 0);
+    rc = cora_await_unref(h->task[0]);
+    assert_int_equal(rc, -ECANCELED);
+    assert_int_equal(h->job[0].out, 0);
+    finish(h);
+    free(h);
+    return 0;
+}
+
+TEST(a_job_cancelled_in_the_iteration_in_which_it_ends_leaves_nothing_behind)
+{
+    int rc = run_virtual(cancel_as_it_ends, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static int cancel_before_it_is_known(void *arg)
+{
+    struct handed_back *h = calloc(1, sizeof *h);
+    int rc;
+
+    (void)arg;
+    hand_back(h);
+    cora_task_cancel(h->task[0]);
+    rc = cora_await_unref(h->task[0]);
+    assert_int_equal(rc, -ECANCELED);
+    assert_int_equal(h->job[0].out, 0);
+    finish(h);
+    free(h);
+    return 0;
+}
+
+TEST(a_job_cancelled_before_its_end_is_known_leaves_nothing_behind)
+{
+    int rc = run_virtual(cancel_before_it_is_known, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+/* Woken by the result, then cancelled in the same iteration. */
+static int cancel_after_it_ended(void *arg)
+{
+    struct handed_back *h = calloc(1, sizeof *h);
+    cora_loop *loop = cora_get_running_loop();
+    int rc;
+
+    (void)arg;
+    hand_back(h);
+    rc = cora_loop_call_later(loop, 0, cancel_callback, h->task[0], NULL);
+    assert_int_equal(rc, 0);
+    rc = cora_await_unref(h->task[0]);
+    assert_int_equal(rc, -ECANCELED);
+    assert_int_equal(h->job[0].out, 0);
+    finish(h);
+    free(h);
+    return 0;
+}
+
+TEST(a_job_cancelled_after_its_end_but_before_its_task_runs_leaves_its_arguments_alone)
+{
+    int rc = run_virtual(cancel_after_it_ended, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+/* ---- the loop's end ------------------------------------------------------------------------ */
+
+struct opener_args {
+    struct gate *gate;
+};
+
+static int opener(void *arg)
+{
+    struct opener_args *a = arg;
+    struct job job = {.gate = a->gate};
+    int rc = cora_to_thread(twice, &job);
+
+    gate_open(a->gate);
+    return rc;
+}
+
+static int leave_a_job(void *arg)
+{
+    struct gate *gate = arg;
+    cora_task *task = cora_create_task(opener, .gate = gate);
+    int rc = cora_sleep(0);
+
+    assert_int_equal(rc, 0);
+    gate_await_arrivals(gate, 1);
+    cora_task_unref(task);
+    return 0;
+}
+
+TEST(the_end_of_the_loop_waits_for_jobs_that_run)
+{
+    struct gate gate = GATE_INIT;
+    int rc = run_virtual(leave_a_job, &gate);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(gate_passed(&gate), 1);
+}
+
+static void stop(void *loop)
+{
+    cora_loop_stop(loop);
+}
+
+TEST(a_loop_closed_under_a_task_that_waits_for_a_job_lets_the_job_end)
+{
+    struct gate gate = GATE_INIT;
+    struct job job = {.gate = &gate};
+    struct waits_args args = {.job = &job};
+    cora_loop *loop = virtual_loop();
+    cora_task *task = cora_loop_create_task_arg(loop, NULL, waits, "waits", &args);
+    int rc = cora_loop_call_soon(loop, stop, loop, NULL);
+
+    assert_int_equal(rc, 0);
+    rc = cora_loop_run_forever(loop);
+    assert_int_equal(rc, 0);
+    gate_await_arrivals(&gate, 1);
+    gate_open(&gate);
+    cora_task_unref(task);
+    cora_loop_free(loop);
+    assert_int_equal(gate_passed(&gate), 1);
+    assert_int_equal(reports.count, 1); /* of the task that was dropped */
+}
+
+/* ---- the loop meanwhile -------------------------------------------------------------------- */
+
+enum { ROUNDS = 3 };
+
+struct round_trips {
+    cora_loop *loop;
+    struct gate gates[ROUNDS];
+};
+
+static void open_in_the_loop(void *arg)
+{
+    gate_open(arg);
+}
+
+/* Goes back and forth, so that the loop has nothing ready again and again while the job runs. */
+static int go_back_and_forth(void *arg)
+{
+    struct round_trips *trips = *(struct round_trips **)arg;
+    int rc = 0;
+
+    for (int i = 0; i < ROUNDS && rc == 0; i++) {
+        rc = cora_loop_call_soon_threadsafe(trips->loop, open_in_the_loop, &trips->gates[i], NULL);
+        if (rc == 0)
+            gate_pass(&trips->gates[i]);
+    }
+    return rc;
+}
+
+static int await_round_trips(void *arg)
+{
+    struct round_trips trips = {.loop = cora_get_running_loop()}, *pointer = &trips;
+
+    (void)arg;
+    for (int i = 0; i < ROUNDS; i++)
+        trips.gates[i] = (struct gate)GATE_INIT;
+    return cora_to_thread(go_back_and_forth, &pointer);
+}
+
+TEST(waiting_for_a_job_is_no_deadlock)
+{
+    int rc = run_virtual(await_round_trips, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 0);
+}
+
+static int sleeps(void *arg)
+{
+    (void)arg;
+    return cora_sleep(5);
+}
+
+static int await_while_others_sleep(void *arg)
+{
+    cora_task *task = cora_create_task_arg(sleeps, NULL);
+    cora_loop *loop = cora_get_running_loop();
+    int rc = await_round_trips(arg);
+
+    assert_int_equal(rc, 0);
+    assert_true(cora_loop_time(loop) == 0);
+    rc = cora_await_unref(task);
+    assert_int_equal(rc, 0);
+    assert_true(cora_loop_time(loop) == 5);
+    return 0;
+}
+
+TEST(virtual_time_stands_still_while_a_job_is_awaited)
+{
+    int rc = run_virtual(await_while_others_sleep, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static int forever(void *arg)
+{
+    cora_future *future = cora_loop_create_future(cora_get_running_loop());
+    int rc = get_result(arg);
+
+    assert_int_equal(rc, 0);
+    rc = cora_await(future);
+    cora_future_unref(future);
+    return rc;
+}
+
+TEST(after_the_last_job_a_deadlock_is_found_again)
+{
+    int rc = run_virtual(forever, NULL);
+
+    assert_int_equal(rc, -EDEADLK);
+}

@@ -1,0 +1,438 @@
+/* Calls from other threads: nothing is lost, nothing is out of order, nobody is left asleep. */
+#include "support/test.h"
+#include "support/virtual.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+enum { THREADS = 4, CALLS = 10000, CANCELS = 1000 };
+
+static cora_loop *new_loop(void)
+{
+    cora_loop *loop = NULL;
+    int rc = cora_new_event_loop(&loop);
+
+    assert_int_equal(rc, 0);
+    return loop;
+}
+
+static void note(void *arg)
+{
+    trace("%s", (const char *)arg);
+}
+
+static pthread_t start(void *(*fn)(void *arg), void *arg)
+{
+    pthread_t thread;
+    int rc = pthread_create(&thread, NULL, fn, arg);
+
+    assert_int_equal(rc, 0);
+    return thread;
+}
+
+static void *join(pthread_t thread)
+{
+    void *result;
+
+    pthread_join(thread, &result);
+    return result;
+}
+
+/* ---- many calls ----------------------------------------------------------------------------- */
+
+static struct caller {
+    cora_loop *loop;
+    int expected; /* the number that the next call of this thread should have */
+    bool out_of_order;
+    struct call {
+        struct caller *caller;
+        cora_trigger trigger;
+        int number;
+    } calls[CALLS];
+} callers[THREADS];
+static int calls_left = THREADS * CALLS;
+
+static void receive(void *arg)
+{
+    struct call *call = arg;
+    struct caller *caller = call->caller;
+
+    caller->out_of_order |= call->number != caller->expected;
+    caller->expected = call->number + 1;
+    if (--calls_left == 0)
+        cora_loop_stop(caller->loop);
+}
+
+static void *call_often(void *arg)
+{
+    struct caller *caller = arg;
+
+    for (int i = 0; i < CALLS; i++) {
+        struct call *call = &caller->calls[i];
+        int rc;
+
+        call->caller = caller;
+        call->number = i;
+        rc = cora_loop_call_soon_threadsafe(caller->loop, receive, call, NULL);
+        if (rc < 0)
+            return caller;
+    }
+    return NULL;
+}
+
+static void *fire_often(void *arg)
+{
+    struct caller *caller = arg;
+
+    for (int i = 0; i < CALLS; i++) {
+        struct call *call = &caller->calls[i];
+
+        call->caller = caller;
+        call->number = i;
+        cora_trigger_init(&call->trigger, caller->loop, receive, NULL, call);
+        if (cora_trigger_fire(&call->trigger) < 0)
+            return caller;
+    }
+    return NULL;
+}
+
+static void run_callers(void *(*fn)(void *arg))
+{
+    cora_loop *loop = new_loop();
+    pthread_t threads[THREADS];
+    void *failed = NULL;
+    int rc;
+
+    for (int i = 0; i < THREADS; i++) {
+        callers[i].loop = loop;
+        threads[i] = start(fn, &callers[i]);
+    }
+    rc = cora_loop_run_forever(loop);
+    for (int i = 0; i < THREADS; i++) {
+        void *result = join(threads[i]);
+
+        failed = result != NULL ? result : failed;
+    }
+    cora_loop_free(loop);
+    assert_int_equal(rc, 0);
+    assert_null(failed);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(callers[i].expected, CALLS);
+        assert_false(callers[i].out_of_order);
+    }
+}
+
+TEST(calls_from_four_threads_all_arrive_in_the_order_of_each_thread)
+{
+    run_callers(call_often);
+}
+
+TEST(triggers_from_four_threads_all_arrive_in_the_order_of_each_thread)
+{
+    run_callers(fire_often);
+}
+
+static void *flood(void *arg)
+{
+    struct caller *caller = arg;
+    int rc = 0;
+
+    while (rc == 0)
+        rc = cora_loop_call_soon_threadsafe(caller->loop, note, "", NULL);
+    return (void *)(intptr_t)rc;
+}
+
+TEST(a_loop_may_be_closed_while_other_threads_call)
+{
+    cora_loop *loop = new_loop();
+    pthread_t threads[THREADS];
+    void *results[THREADS];
+    int rc;
+
+    for (int i = 0; i < THREADS; i++) {
+        callers[i].loop = loop;
+        threads[i] = start(flood, &callers[i]);
+    }
+    rc = cora_loop_close(loop);
+    for (int i = 0; i < THREADS; i++)
+        results[i] = join(threads[i]);
+    cora_loop_free(loop);
+    assert_int_equal(rc, 0);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal((intptr_t)results[i], -CORA_ECLOSED);
+}
+
+/* ---- one call ------------------------------------------------------------------------------- */
+
+static void stop_noted(void *arg)
+{
+    note("called");
+    cora_loop_stop(arg);
+}
+
+static void *call_stop(void *arg)
+{
+    return (void *)(intptr_t)cora_loop_call_soon_threadsafe(arg, stop_noted, arg, NULL);
+}
+
+TEST(a_call_wakes_a_loop_that_has_nothing_to_do)
+{
+    cora_loop *loop = new_loop();
+    pthread_t thread = start(call_stop, loop);
+    int rc = cora_loop_run_forever(loop);
+    void *result = join(thread);
+
+    assert_int_equal(rc, 0);
+    assert_null(result);
+    assert_string_equal(trace_text, "called ");
+    cora_loop_free(loop);
+}
+
+TEST(a_call_made_before_the_loop_runs_is_not_lost)
+{
+    cora_loop *loop = new_loop();
+    int rc = cora_loop_call_soon_threadsafe(loop, stop_noted, loop, NULL);
+
+    assert_int_equal(rc, 0);
+    rc = cora_loop_run_forever(loop);
+    assert_int_equal(rc, 0);
+    assert_string_equal(trace_text, "called ");
+    cora_loop_free(loop);
+}
+
+static void *call_noted(void *arg)
+{
+    cora_handle *handle = NULL;
+    int rc = cora_loop_call_soon_threadsafe(arg, note, "cancelled", &handle);
+
+    return rc == 0 ? handle : NULL;
+}
+
+TEST(a_call_is_cancelled_on_the_loops_thread_before_it_is_collected)
+{
+    cora_loop *loop = new_loop();
+    cora_handle *handle = join(start(call_noted, loop));
+    int rc;
+
+    assert_non_null(handle);
+    cora_handle_cancel(handle);
+    cora_loop_stop(loop);
+    rc = cora_loop_run_forever(loop);
+    assert_int_equal(rc, 0);
+    assert_string_equal(trace_text, "");
+    cora_handle_unref(handle);
+    cora_loop_free(loop);
+}
+
+/* Cancels, on the loop's thread, the calls that other threads are making meanwhile. */
+static _Atomic(cora_handle *) handed_over;
+
+static void *hand_over(void *arg)
+{
+    for (int i = 0; i < CANCELS; i++) {
+        cora_handle *handle = NULL;
+        int rc = cora_loop_call_soon_threadsafe(arg, note, "", &handle);
+
+        if (rc < 0)
+            return arg;
+        while (atomic_load(&handed_over) != NULL)
+            sched_yield();
+        atomic_store(&handed_over, handle);
+    }
+    return NULL;
+}
+
+TEST(calls_are_cancelled_while_other_threads_go_on_calling)
+{
+    cora_loop *loop = new_loop();
+    pthread_t giver, other;
+    void *results[2];
+    int rc = 0;
+
+    callers[0].loop = loop;
+    calls_left = CALLS;
+    giver = start(hand_over, loop);
+    other = start(call_often, &callers[0]);
+    for (int i = 0; i < CANCELS; i++) {
+        cora_handle *handle;
+
+        while ((handle = atomic_load(&handed_over)) == NULL)
+            sched_yield();
+        atomic_store(&handed_over, NULL);
+        cora_handle_cancel(handle);
+        cora_handle_unref(handle);
+    }
+    results[0] = join(giver);
+    results[1] = join(other);
+    while (rc == 0 && calls_left > 0)
+        rc = cora_loop_run_forever(loop);
+    assert_null(results[0]);
+    assert_null(results[1]);
+    assert_int_equal(rc, 0);
+    assert_false(callers[0].out_of_order);
+    assert_string_equal(trace_text, "");
+    cora_loop_free(loop);
+}
+
+/* ---- triggers ------------------------------------------------------------------------------- */
+
+TEST(a_trigger_runs_and_may_be_fired_again_afterwards)
+{
+    cora_loop *loop = virtual_loop();
+    cora_trigger trigger;
+    int rc[4];
+
+    cora_trigger_init(&trigger, loop, note, NULL, "fired");
+    for (int i = 0; i < 4; i += 2) {
+        rc[i] = cora_trigger_fire(&trigger);
+        cora_loop_stop(loop);
+        rc[i + 1] = cora_loop_run_forever(loop);
+    }
+    assert_int_equal(rc[0] | rc[1] | rc[2] | rc[3], 0);
+    assert_string_equal(trace_text, "fired fired ");
+    cora_loop_free(loop);
+}
+
+TEST(a_trigger_of_a_closed_loop_is_dropped_or_refused)
+{
+    cora_loop *loop = virtual_loop();
+    cora_trigger fired, silent, late;
+    int rc[3];
+
+    cora_trigger_init(&fired, loop, note, note, "dropped");
+    cora_trigger_init(&silent, loop, note, NULL, "never");
+    cora_trigger_init(&late, loop, note, note, "never");
+    rc[0] = cora_trigger_fire(&fired);
+    rc[1] = cora_trigger_fire(&silent);
+    (void)cora_loop_close(loop);
+    rc[2] = cora_trigger_fire(&late);
+    assert_int_equal(rc[0], 0);
+    assert_int_equal(rc[1], 0);
+    assert_int_equal(rc[2], -CORA_ECLOSED);
+    assert_string_equal(trace_text, "dropped ");
+    cora_loop_free(loop);
+}
+
+struct retry {
+    cora_loop *loop;
+    int rc;
+};
+
+static void call_again(void *arg)
+{
+    struct retry *retry = arg;
+
+    retry->rc = cora_loop_call_soon_threadsafe(retry->loop, note, "never", NULL);
+}
+
+TEST(what_drops_a_trigger_may_call_the_loop_and_is_refused)
+{
+    cora_loop *loop = virtual_loop();
+    struct retry retry = {loop, 0};
+    cora_trigger trigger;
+    int rc;
+
+    cora_trigger_init(&trigger, loop, note, call_again, &retry);
+    rc = cora_trigger_fire(&trigger);
+    assert_int_equal(rc, 0);
+    cora_loop_free(loop);
+    assert_int_equal(retry.rc, -CORA_ECLOSED);
+}
+
+/* ---- holds ---------------------------------------------------------------------------------- */
+
+struct completion {
+    cora_loop *loop;
+    cora_future *future;
+};
+
+static void complete(void *arg)
+{
+    struct completion *completion = arg;
+    int rc = cora_future_set_result(completion->future, 7, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static void *complete_and_release(void *arg)
+{
+    struct completion *completion = arg;
+    int rc = cora_loop_call_soon_threadsafe(completion->loop, complete, completion, NULL);
+
+    cora_loop_release(completion->loop);
+    return (void *)(intptr_t)rc;
+}
+
+TEST(a_held_loop_waits_for_a_thread)
+{
+    cora_loop *loop = virtual_loop();
+    struct completion completion = {loop, cora_loop_create_future(loop)};
+    pthread_t thread;
+    void *result;
+    int rc;
+
+    cora_loop_hold(loop);
+    thread = start(complete_and_release, &completion);
+    rc = cora_loop_run_until_complete(loop, completion.future);
+    result = join(thread);
+    assert_int_equal(rc, 7);
+    assert_null(result);
+    cora_future_unref(completion.future);
+    cora_loop_free(loop);
+}
+
+static void *release(void *arg)
+{
+    cora_loop_release(arg);
+    return NULL;
+}
+
+TEST(a_loop_that_is_released_and_not_called_is_in_a_deadlock)
+{
+    cora_loop *loop = virtual_loop();
+    cora_future *future = cora_loop_create_future(loop);
+    pthread_t thread;
+    int rc;
+
+    cora_loop_hold(loop);
+    thread = start(release, loop);
+    rc = cora_loop_run_until_complete(loop, future);
+    join(thread);
+    assert_int_equal(rc, -EDEADLK);
+    cora_future_unref(future);
+    cora_loop_free(loop);
+}
+
+static void complete_in_a_thread(void *arg)
+{
+    void *result = join(start(complete_and_release, arg));
+
+    assert_null(result);
+}
+
+TEST(a_call_that_is_on_its_way_counts_though_the_hold_is_gone)
+{
+    cora_loop *loop = virtual_loop();
+    struct completion completion = {loop, cora_loop_create_future(loop)};
+    int rc = cora_loop_call_soon(loop, complete_in_a_thread, &completion, NULL);
+
+    assert_int_equal(rc, 0);
+    cora_loop_hold(loop);
+    rc = cora_loop_run_until_complete(loop, completion.future);
+    assert_int_equal(rc, 7);
+    cora_future_unref(completion.future);
+    cora_loop_free(loop);
+}
+
+TEST(a_hold_may_be_released_after_the_loop_was_closed)
+{
+    cora_loop *loop = virtual_loop();
+    int rc;
+
+    cora_loop_hold(loop);
+    rc = cora_loop_close(loop);
+    assert_int_equal(rc, 0);
+    join(start(release, loop));
+    cora_loop_free(loop);
+}
