@@ -4,6 +4,7 @@
 #include "stack/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -22,7 +23,7 @@ static bool is_guarded(const void *page)
     int ends[2];
     bool guarded = false;
 
-    if (pipe(ends) == 0) {
+    if (pipe2(ends, O_CLOEXEC) == 0) {
         guarded = write(ends[1], page, 1) < 0;
         close(ends[0]);
         close(ends[1]);

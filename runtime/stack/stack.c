@@ -126,13 +126,19 @@ static struct cora__stack slab_stack(struct cora__slab *slab, int index)
 /* At the end of a thread: everything free goes; what is still in use stays, its owner leaked it. */
 static void free_pools(void *unused)
 {
+    struct pool **link = &pools;
+
     (void)unused;
     cora__stack_trim(true);
-    while (pools != NULL && pools->capacity == 0) {
-        struct pool *next = pools->next;
+    while (*link != NULL) {
+        struct pool *pool = *link;
 
-        free(pools);
-        pools = next;
+        if (pool->capacity > 0) {
+            link = &pool->next;
+        } else {
+            *link = pool->next;
+            free(pool);
+        }
     }
 }
 

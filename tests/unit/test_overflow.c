@@ -160,9 +160,6 @@ static void overflow_by_large_array(void)
 
 TEST(an_array_larger_than_the_stack_is_told_of)
 {
-#ifdef __aarch64__
-    skip(); /* the compiler looks for the end every 64 KiB only, unless it is told otherwise */
-#endif
     struct end end = in_child(overflow_by_large_array);
 
     check_overflow(&end, "a coroutine", cora_default_stack_size());

@@ -2,6 +2,7 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -354,6 +355,29 @@ static int press_after_run(void)
 TEST(afterwards_the_signal_has_its_default_effect_again)
 {
     int status = in_child(press_after_run);
+
+    assert_int_equal(status, KILLED);
+}
+
+static void *run_in_a_thread(void *arg)
+{
+    *(int *)arg = cora_run(press_and_never_wait, NULL);
+    return NULL;
+}
+
+static int run_elsewhere(void)
+{
+    pthread_t thread;
+    int rc = 0;
+
+    if (pthread_create(&thread, NULL, run_in_a_thread, &rc) == 0)
+        pthread_join(thread, NULL);
+    return FAILED;
+}
+
+TEST(a_loop_in_another_thread_leaves_it_alone)
+{
+    int status = in_child(run_elsewhere);
 
     assert_int_equal(status, KILLED);
 }

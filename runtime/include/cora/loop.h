@@ -208,9 +208,10 @@ CORA_API void cora_loop_hold(cora_loop *loop);
 CORA_API void cora_loop_release(cora_loop *loop);
 
 /*
- * One iteration in three steps, to live inside another loop. cora_loop_poll waits for I/O, at most
- * `timeout` seconds (0: not at all; negative: as long as the loop itself would) and may run in
- * another thread than the two others, while neither of them runs. It returns 0 or -CORA_ECLOSED.
+ * One iteration in three steps, to live inside another loop. cora_loop_poll waits for I/O, as long
+ * as the loop itself would but at most `timeout` seconds (0: not at all; negative: as long as the
+ * loop would), on the loop's clock. It may run in another thread than the two others, while neither
+ * of them runs. It returns 0 or -CORA_ECLOSED.
  * cora_loop_process_events queues the callbacks of what happened and of due timers.
  * cora_loop_run_ready runs what is queued; it returns how many callbacks that were.
  * Both return -CORA_ERUNNING while a loop runs in this thread.
