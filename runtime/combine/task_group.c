@@ -11,6 +11,7 @@ struct member {
     struct cora__list link; /* in group->members */
     struct group *group;
     struct cora_future *task;
+    bool lent; /* the caller has a pointer to the task, good until the exit */
 };
 
 /* A group that has been entered and not left. */
@@ -19,7 +20,7 @@ struct group {
     struct cora__task *parent;
     struct cora__list members;    /* not done yet, in the order of their creation */
     struct cora_future *all_done; /* the exit waits for it; on its stack */
-    struct cora__list finished;   /* done: their tasks stay readable until the exit */
+    struct cora__list finished;   /* done, and lent: their tasks stay until the exit */
     int first_error;
     int errors;
     bool exiting, aborting;
@@ -79,11 +80,14 @@ static void on_child_done(void *arg)
     struct cora_future *task = member->task;
 
     cora__list_remove(&member->link);
-    cora__list_append(&group->finished, &member->link);
     if (group->all_done != NULL && cora__list_empty(&group->members))
         cora__future_wake(group->all_done);
     if (task->state != CORA__CANCELLED && cora__future_retrieve(task) < 0)
         child_failed(group, task->outcome);
+    if (member->lent)
+        cora__list_append(&group->finished, &member->link);
+    else
+        free_member(member); /* a group may live as long as a server */
 }
 
 static void free_members(struct cora__list *members)
@@ -163,6 +167,7 @@ static int adopt(struct group *group, cora_task *task, struct member *member, co
     cora__handle_init(&member->handle, on_child_done, member);
     member->handle.drop = drop_member;
     member->group = group;
+    member->lent = ret != NULL;
     member->task = task; /* the reference that its creation returned */
     cora__list_append(&group->members, &member->link);
     cora__list_append(&task->callbacks, &member->handle.link);

@@ -285,7 +285,6 @@ static int enter(struct cora_loop *loop)
         return -CORA_ECLOSED;
     if (loop->is_running || cora__loop_running != NULL)
         return -CORA_ERUNNING;
-    cora__poller_after_fork(loop);
     loop->is_running = true;
     loop->thread = pthread_self();
     loop->coroutine = cora__coroutine_self();

@@ -91,6 +91,7 @@ int cora__poller_wait(struct cora_loop *loop, double timeout)
 {
     struct cora__poller *poller = loop->poller;
 
+    cora__poller_after_fork(loop);
     if (timeout == 0) {
         ev_run(poller->ev, EVRUN_NOWAIT);
         return 0;

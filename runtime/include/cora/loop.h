@@ -87,7 +87,8 @@ CORA_API CORA_MUST_CHECK int cora_loop_call_at(cora_loop *loop, double when, cor
 
 /*
  * call_soon from any thread; it wakes the loop. The caller sees to it that the loop is not freed
- * meanwhile. A handle got from here may be cancelled on the loop's thread only.
+ * meanwhile. A handle got from here may be cancelled on the loop's thread only; *ret is set before
+ * the callback can run, and to NULL where the call fails.
  */
 CORA_API CORA_MUST_CHECK int cora_loop_call_soon_threadsafe(cora_loop *loop, cora_callback *fn,
                                                             void *arg, cora_handle **ret);
@@ -121,8 +122,9 @@ CORA_API void cora_handle_unref(cora_handle *handle);
 /* ---- file descriptors ---------------------------------------------------------------------- */
 
 /*
- * Calls fn(arg) in every iteration in which `fd` is readable (writable), until removed. A second
- * add replaces the callback. 0; -EBADF for what is not open, -EPERM for what cannot be polled (a
+ * Calls fn(arg) whenever the loop looks at I/O and `fd` is readable (writable), until removed. It
+ * looks in every iteration that has to wait for something, and every 50 us while tasks keep it busy.
+ * A second add replaces the callback. 0; -EBADF for what is not open, -EPERM for what cannot be polled (a
  * regular file), -EBUSY while a task waits for the same, -ENOMEM, -CORA_ECLOSED.
  * Remove it before closing the descriptor.
  */
