@@ -18,18 +18,21 @@ static size_t request_size;
 
 static void send_request(const struct connection *connection)
 {
-    if (send(connection->fd, connection->bytes, request_size, MSG_NOSIGNAL) != (ssize_t)request_size)
+    if (send(connection->fd, connection->bytes, request_size, MSG_NOSIGNAL) !=
+        (ssize_t)request_size)
         fail("send");
 }
 
 static void open_connection(struct connection *connection, int epoll, int port, char letter)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
 
     connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof address) < 0)
+    if (connection->fd < 0 ||
+        connect(connection->fd, (struct sockaddr *)&address, sizeof address) < 0)
         fail("connect");
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0)
         fail("epoll_ctl");
@@ -47,7 +50,8 @@ static bool receive(struct connection *connection)
     if (size < 0)
         fail("recv");
     check(size > 0, "the server keeps the connection");
-    check(memcmp(buffer, connection->bytes, (size_t)size) == 0, "the server sends back what it got");
+    check(memcmp(buffer, connection->bytes, (size_t)size) == 0,
+          "the server sends back what it got");
     connection->received += (size_t)size;
     if (connection->received < request_size)
         return false;
@@ -64,7 +68,8 @@ int main(int argc, char **argv)
     int port = atoi(argv[1]), count = atoi(argv[2]);
     request_size = (size_t)atol(argv[3]);
     double seconds = atof(argv[4]);
-    check(count > 0 && request_size > 0 && seconds > 0 && seconds < 3600, "the arguments are positive");
+    check(count > 0 && request_size > 0 && seconds > 0 && seconds < 3600,
+          "the arguments are positive");
 
     struct connection *connections = allocate(count, sizeof *connections);
     struct epoll_event events[64];
@@ -78,7 +83,8 @@ int main(int argc, char **argv)
     int64_t start = now_ns(), end = start + (int64_t)(seconds * 1e9), now = start;
     for (int i = 0; i < count; i++)
         send_request(&connections[i]);
-    for (int under_way = count; under_way > 0;) { /* what was asked is waited for, so that all ends in order */
+    for (int under_way = count;
+         under_way > 0;) { /* what was asked is waited for, so that all ends in order */
         int ready = epoll_wait(epoll, events, 64, -1);
         now = now_ns();
         for (int i = 0; i < ready; i++) {

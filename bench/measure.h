@@ -33,7 +33,8 @@ __attribute__((noreturn)) static inline void fail(const char *what)
     exit(1);
 }
 
-/* A figure is worth nothing when the work behind it was not done: unlike assert, never compiled out. */
+/* A figure is worth nothing when the work behind it was not done: unlike assert, never compiled
+ * out. */
 static inline void check(bool holds, const char *what)
 {
     if (!holds) {
@@ -135,7 +136,8 @@ static inline void *allocate(long count, size_t size)
 
 /* ---- output ---- */
 
-/* The one line of JSON: report("first_ns", first, "again_ns", again, NULL), every value a double. */
+/* The one line of JSON: report("first_ns", first, "again_ns", again, NULL), every value a double.
+ */
 __attribute__((sentinel)) static inline void report(const char *name, double value, ...)
 {
     va_list more;
@@ -150,14 +152,15 @@ __attribute__((sentinel)) static inline void report(const char *name, double val
 }
 
 /*
- * The sleepers, begun at start with early of them back before their time, have all ended. The last is
- * late by what has passed beyond the longest nap: the time that creating them all took is in it.
+ * The sleepers, begun at start with early of them back before their time, have all ended. The last
+ * is late by what has passed beyond the longest nap: the time that creating them all took is in it.
  */
 static inline void report_sleep(int64_t start, int64_t cpu, long count, long early)
 {
     int64_t longest = (int64_t)(count - 1) * 1000000000 / count, late = now_ns() - start - longest;
 
-    report("cpu_ms", (double)(cpu_ns() - cpu) / 1e6, "late_ms", (double)late / 1e6, "early", (double)early, NULL);
+    report("cpu_ms", (double)(cpu_ns() - cpu) / 1e6, "late_ms", (double)late / 1e6, "early",
+           (double)early, NULL);
 }
 
 /* Looked at before any waiter was there and when all were parked; now all are woken and joined. */
@@ -165,10 +168,10 @@ static inline void report_memory(struct footprint before, struct footprint parke
 {
     double n = (double)count;
 
-    report("resident_bytes", (double)(parked.resident - before.resident) / n,
-           "page_table_bytes", (double)(parked.page_tables - before.page_tables) / n,
-           "create_s", (double)(parked.time - before.time) / 1e9,
-           "join_s", (double)(now_ns() - parked.time) / 1e9, NULL);
+    report("resident_bytes", (double)(parked.resident - before.resident) / n, "page_table_bytes",
+           (double)(parked.page_tables - before.page_tables) / n, "create_s",
+           (double)(parked.time - before.time) / 1e9, "join_s",
+           (double)(now_ns() - parked.time) / 1e9, NULL);
 }
 
 /* ---- echo servers ---- */

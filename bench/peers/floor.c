@@ -1,6 +1,6 @@
 /*
- * The floor: the plainest program that does each workload and nothing else. It has no guard pages, no
- * errors, no cancellation and no loop, so a runtime that comes near it wastes little.
+ * The floor: the plainest program that does each workload and nothing else. It has no guard pages,
+ * no errors, no cancellation and no loop, so a runtime that comes near it wastes little.
  */
 #include "../measure.h"
 
@@ -14,9 +14,9 @@
 #endif
 
 /*
- * Saves what the ABI asks a callee to keep, changes stacks, and jumps to where the other side left off.
- * With `ret` in place of the jump it would take three times as long: the processor predicts a return from
- * the calls that it saw, and those were made on the other stack.
+ * Saves what the ABI asks a callee to keep, changes stacks, and jumps to where the other side left
+ * off. With `ret` in place of the jump it would take three times as long: the processor predicts a
+ * return from the calls that it saw, and those were made on the other stack.
  */
 void switch_context(void **save, void *load);
 
@@ -93,10 +93,10 @@ static void task_main(void)
 }
 
 /*
- * One reservation for all: a page of it becomes memory when it is first touched. Stacks are 68 KB apart,
- * close, for the sake of the page tables. Their tops lie on sixteen different lines of the page: on the
- * same line all would fight for the same few places of the cache, and a switch among 1,000 tasks would
- * take twice as long.
+ * One reservation for all: a page of it becomes memory when it is first touched. Stacks are 68 KB
+ * apart, close, for the sake of the page tables. Their tops lie on sixteen different lines of the
+ * page: on the same line all would fight for the same few places of the cache, and a switch among
+ * 1,000 tasks would take twice as long.
  */
 static struct task *new_stack(void)
 {
@@ -106,7 +106,8 @@ static struct task *new_stack(void)
 
     if (!stacks) {
         size_t size = (size_t)STRIDE * MOST_TASKS;
-        stacks = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        stacks = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (stacks == MAP_FAILED)
             fail("mmap");
         madvise(stacks, size, MADV_NOHUGEPAGE);
@@ -125,7 +126,8 @@ static struct task *spawn(void (*body)(long), long argument)
     else
         task = new_stack();
 
-    /* What switch_context pops: six registers, the address to jump to; then what task_main would return to. */
+    /* What switch_context pops: six registers, the address to jump to; then what task_main would
+     * return to. */
     void **sp = (void **)task - 8;
     sp[6] = (void *)(uintptr_t)task_main;
     sp[7] = NULL;
@@ -267,7 +269,7 @@ static void run_spawn_many(long count)
 static struct sleeper {
     int64_t due;
     struct task *task;
-} *sleepers;
+} * sleepers;
 static long sleeping, sleepers_in_all, early;
 
 static void sleep_body(long k)
@@ -287,7 +289,8 @@ static int earlier_due(const void *a, const void *b)
     return (due_a > due_b) - (due_a < due_b);
 }
 
-/* The main task plays the timer queue: all sleeps are known before the first ends, so one sort is enough. */
+/* The main task plays the timer queue: all sleeps are known before the first ends, so one sort is
+ * enough. */
 static void run_sleep(long count)
 {
     sleepers_in_all = count;
@@ -298,7 +301,8 @@ static void run_sleep(long count)
     yield();
     qsort(sleepers, (size_t)count, sizeof *sleepers, earlier_due);
     for (long next = 0; next < count;) {
-        int64_t due = (sleepers[next].due / 1000000 + 1) * 1000000; /* in whole milliseconds, as epoll_wait */
+        int64_t due =
+            (sleepers[next].due / 1000000 + 1) * 1000000; /* in whole milliseconds, as epoll_wait */
         struct timespec until = {due / 1000000000, due % 1000000000};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
         for (int64_t now = now_ns(); next < count && sleepers[next].due <= now; next++)
@@ -359,7 +363,8 @@ static bool echo(int fd)
         if (size <= 0)
             return size < 0 && errno == EAGAIN;
         if (write(fd, buffer, (size_t)size) != size)
-            return false; /* the client never sends before it has its answer: the write cannot be short */
+            return false; /* the client never sends before it has its answer: the write cannot be
+                             short */
     } while (size == sizeof buffer);
     return true;
 }
@@ -385,7 +390,8 @@ static void run_echo_server(long nothing)
         int ready = epoll_wait(epoll, events, 64, -1);
         for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
-            if (fd == stop || fd == STDIN_FILENO) { /* nobody writes there: it is readable when it is closed */
+            if (fd == stop ||
+                fd == STDIN_FILENO) { /* nobody writes there: it is readable when it is closed */
                 report("cpu_us", (double)(cpu_ns() - cpu) / 1e3, NULL);
                 return;
             }
@@ -400,10 +406,14 @@ static void run_echo_server(long nothing)
 int main(int argc, char **argv)
 {
     static const struct workload workloads[] = {
-        {"switch", run_switch, 1},         {"yield", run_yield, 2},
-        {"spawn", run_spawn, 1},           {"spawn_many", run_spawn_many, 100000},
-        {"sleep", run_sleep, 100000},      {"memory", run_memory, 100000},
-        {"echo_server", run_echo_server, 1}, {NULL, NULL, 0},
+        {"switch", run_switch, 1},
+        {"yield", run_yield, 2},
+        {"spawn", run_spawn, 1},
+        {"spawn_many", run_spawn_many, 100000},
+        {"sleep", run_sleep, 100000},
+        {"memory", run_memory, 100000},
+        {"echo_server", run_echo_server, 1},
+        {NULL, NULL, 0},
     };
 
     return run_workload(argc, argv, workloads);

@@ -30,7 +30,8 @@ static void run_sleep(long count)
     for (long k = 0; k < count; k++) {
         int64_t nap = nap_ns(k, count);
         sleepers[k].due = now_ns() + nap;
-        ev_now_update(loop); /* a timer counts from the loop's time: an old one would make it end early */
+        ev_now_update(
+            loop); /* a timer counts from the loop's time: an old one would make it end early */
         ev_timer_init(&sleepers[k].timer, on_timer, (double)nap / 1e9, 0);
         ev_timer_start(loop, &sleepers[k].timer);
     }

@@ -20,7 +20,8 @@ static void on_timer(uv_timer_t *timer)
     ended++;
 }
 
-/* Its timers count whole milliseconds; a length is rounded up, so that none is meant to end early. */
+/* Its timers count whole milliseconds; a length is rounded up, so that none is meant to end early.
+ */
 static void run_sleep(long count)
 {
     uv_loop_t *loop = uv_default_loop();
@@ -30,7 +31,8 @@ static void run_sleep(long count)
     for (long k = 0; k < count; k++) {
         int64_t nap = nap_ns(k, count);
         sleepers[k].due = now_ns() + nap;
-        uv_update_time(loop); /* a timer counts from the loop's time: an old one would make it end early */
+        uv_update_time(
+            loop); /* a timer counts from the loop's time: an old one would make it end early */
         uv_timer_init(loop, &sleepers[k].timer);
         uv_timer_start(&sleepers[k].timer, on_timer, (uint64_t)(nap + 999999) / 1000000, 0);
     }

@@ -49,8 +49,8 @@ static inline void cora__list_remove(struct cora__list *node)
     cora__list_init(node);
 }
 
-/* Takes the first node out of a list that is not empty, and leaves the node as it is: for nodes that
- * are known to go into another list before anyone asks whether they are in one. */
+/* Takes the first node out of a list that is not empty, and leaves the node as it is: for nodes
+ * that are known to go into another list before anyone asks whether they are in one. */
 static inline void cora__list_pop(struct cora__list *list)
 {
     struct cora__list *second = list->next->next;

@@ -35,7 +35,8 @@ static void on_notified(struct cora_loop *loop)
     watching->cancelled_main = cora_task_cancel(&main_task->future);
 }
 
-/* As in Python, Ctrl-C is the business of the main thread: a loop in another one leaves it alone. */
+/* As in Python, Ctrl-C is the business of the main thread: a loop in another one leaves it alone.
+ */
 static bool in_main_thread(void)
 {
 #ifdef __linux__

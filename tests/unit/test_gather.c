@@ -1048,3 +1048,31 @@ TEST(cancelling_gathers_that_form_a_cycle_ends)
 
     assert_int_equal(rc, 0);
 }
+
+/* Nothing but one another: without the cancellation nobody could ever wake them. */
+static int cancel_a_closed_cycle(void *arg)
+{
+    cora_future *of_a[1], *of_b[1];
+    cora_task *a = cora_create_task(gatherer, .futures = of_a, .count = 1);
+    cora_task *b = cora_create_task(gatherer, .futures = of_b, .count = 1);
+    int rc;
+
+    (void)arg;
+    of_a[0] = b;
+    of_b[0] = a;
+    rc = rest(2);
+    assert_int_equal(rc, 0);
+    cora_task_cancel(a);
+    rc = cora_await_unref(a);
+    assert_int_equal(rc, -ECANCELED);
+    rc = cora_await_unref(b);
+    assert_int_equal(rc, -ECANCELED);
+    return 0;
+}
+
+TEST(cancelling_gathers_that_wait_for_nothing_but_one_another_ends_both)
+{
+    int rc = run_virtual(cancel_a_closed_cycle, NULL);
+
+    assert_int_equal(rc, 0);
+}

@@ -2,6 +2,8 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include <malloc.h>
+
 /* ---- the number of the iteration ----------------------------------------------------------- */
 
 static int now;
@@ -274,6 +276,32 @@ static int read_the_tasks(void *arg)
 TEST(the_tasks_of_a_group_can_be_read_until_its_exit)
 {
     int rc = run_virtual(read_the_tasks, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static int live_long(void *arg)
+{
+    cora_task_group group;
+    size_t early = 0;
+    int rc = 0;
+
+    (void)arg;
+    cora_task_group_enter(&group);
+    for (int i = 0; i < 10 * MANY && rc == 0; i++) {
+        rc = cora_task_group_create_task(&group, child, .hops = 0);
+        if (rc == 0)
+            rc = rest(3);
+        if (i == MANY)
+            early = mallinfo2().uordblks;
+    }
+    assert_true(mallinfo2().uordblks <= early);
+    return cora_task_group_exit(&group, rc);
+}
+
+TEST(a_group_that_lives_long_keeps_nothing_of_its_children)
+{
+    int rc = run_virtual(live_long, NULL);
 
     assert_int_equal(rc, 0);
 }

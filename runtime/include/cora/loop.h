@@ -123,9 +123,9 @@ CORA_API void cora_handle_unref(cora_handle *handle);
 
 /*
  * Calls fn(arg) whenever the loop looks at I/O and `fd` is readable (writable), until removed. It
- * looks in every iteration that has to wait for something, and every 50 us while tasks keep it busy.
- * A second add replaces the callback. 0; -EBADF for what is not open, -EPERM for what cannot be polled (a
- * regular file), -EBUSY while a task waits for the same, -ENOMEM, -CORA_ECLOSED.
+ * looks in every iteration that has to wait for something, and every 50 us while tasks keep it
+ * busy. A second add replaces the callback. 0; -EBADF for what is not open, -EPERM for what cannot
+ * be polled (a regular file), -EBUSY while a task waits for the same, -ENOMEM, -CORA_ECLOSED.
  * Remove it before closing the descriptor.
  */
 CORA_API CORA_MUST_CHECK int cora_loop_add_reader(cora_loop *loop, int fd, cora_callback *fn,

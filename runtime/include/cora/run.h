@@ -15,10 +15,10 @@ CORA_BEGIN_DECLS
  * that are left when main ends are cancelled and waited for; what they fail with is reported. Jobs
  * in threads are waited for.
  *
- * Ctrl-C, in the main thread and where SIGINT has its default effect: the first one cancels the main task; if that lets
- * it end cancelled, the result is -EINTR. A second one ends the loop at once, with -EINTR. Where
- * the loop does not come round to notice the first, because a task holds it, the second ends the
- * process, as it would have without a handler.
+ * Ctrl-C, in the main thread and where SIGINT has its default effect: the first one cancels the
+ * main task; if that lets it end cancelled, the result is -EINTR. A second one ends the loop at
+ * once, with -EINTR. Where the loop does not come round to notice the first, because a task holds
+ * it, the second ends the process, as it would have without a handler.
  *
  * Returns main's outcome; -EDEADLK when nothing could wake it any more; -CORA_ERUNNING when a loop
  * is running in this thread; -ENOMEM, or what kept the loop from being made.
