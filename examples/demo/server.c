@@ -106,7 +106,7 @@ static FILE *open_target(const struct connection *c, long long *size, int *statu
     struct stat info;
     FILE *file;
 
-    strcpy(target, c->target);
+    memcpy(target, c->target, sizeof target);
     target[strcspn(target, "?#")] = '\0';
     *status = 400;
     if (url_decode(target) < 0 || leaves_folder(target))

@@ -234,7 +234,8 @@ int timeline_write(FILE *file, const struct run runs[], size_t run_count, const 
 {
     double panel = HEADING_HEIGHT + row_height(runs[0].count) * (double)runs[0].count + AXIS_HEIGHT;
     double panels_top = HEAD_HEIGHT + (double)run_count * BAR_HEIGHT + AXIS_HEIGHT;
-    double height = panels_top + panel * (double)((run_count + 1) / 2) + MARGIN / 2.0;
+    size_t rows = (run_count + 1) / 2; /* of panels, two in each */
+    double height = panels_top + panel * (double)rows + MARGIN / 2.0;
     char sheet[2048];
 
     snprintf(sheet, sizeof sheet, "%s.label { font-size: %.1fpx; }\n", style,
@@ -246,9 +247,12 @@ int timeline_write(FILE *file, const struct run runs[], size_t run_count, const 
     svg_text(file, "note", SVG_START, MARGIN, panels_top - 14,
              "A row for each file. Each panel has a time scale of its own; what runs is at least a "
              "pixel wide.");
-    for (size_t i = 0; i < run_count; i++)
-        draw_panel(file, &runs[i], files, MARGIN + (double)(i % 2) * (PANEL_WIDTH + PANEL_GAP),
-                   panels_top + (double)(i / 2) * panel);
+    for (size_t i = 0; i < run_count; i++) {
+        size_t row = i / 2, column = i % 2;
+
+        draw_panel(file, &runs[i], files, MARGIN + (double)column * (PANEL_WIDTH + PANEL_GAP),
+                   panels_top + (double)row * panel);
+    }
     svg_end(file);
     return ferror(file) ? -EIO : 0;
 }

@@ -53,8 +53,8 @@ static ssize_t receive(const struct transfer *t, int fd, void *buffer, size_t si
 static int find_addresses(const struct transfer *t, struct lookup *lookup)
 {
     memset(lookup, 0, sizeof *lookup);
-    strcpy(lookup->host, t->url->host);
-    strcpy(lookup->port, t->url->port);
+    snprintf(lookup->host, sizeof lookup->host, "%s", t->url->host);
+    snprintf(lookup->port, sizeof lookup->port, "%s", t->url->port);
     if (look_up_digits(lookup))
         return 0;
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <http_parser.h>
@@ -58,7 +59,7 @@ int url_parse(struct url *url, const char *text)
     if (!copy(url->host, sizeof url->host, text, &parts, UF_HOST))
         return -EINVAL;
     snprintf(url->port, sizeof url->port, "%u", has(&parts, UF_PORT) ? parts.port : 80u);
-    strcpy(url->text, text);
+    snprintf(url->text, sizeof url->text, "%s", text);
     set_target(url, &parts);
     return 0;
 }
@@ -86,8 +87,10 @@ int url_decode(char *text)
         unsigned byte = (unsigned char)*from;
 
         if (byte == '%') {
-            if (!isxdigit((unsigned char)from[1]) || !isxdigit((unsigned char)from[2]) ||
-                sscanf(from + 1, "%2x", &byte) != 1 || byte == 0)
+            if (!isxdigit((unsigned char)from[1]) || !isxdigit((unsigned char)from[2]))
+                return -EINVAL;
+            byte = (unsigned)strtoul((char[]){from[1], from[2], '\0'}, NULL, 16);
+            if (byte == 0)
                 return -EINVAL;
             from += 2;
         }

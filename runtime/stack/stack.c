@@ -193,7 +193,8 @@ int cora__stack_alloc(size_t size, struct cora__stack *stack)
 {
     if (size == 0 || size > SIZE_LIMIT)
         return -EINVAL;
-    size += (SPREAD_LINES - 1) * SPREAD_LINE; /* so that the lowest top leaves enough, too */
+    size +=
+        (size_t)(SPREAD_LINES - 1) * SPREAD_LINE; /* so that the lowest top leaves enough, too */
     size = (size + page_size() - 1) & ~(page_size() - 1);
 
     struct pool *pool = pool_of(size);

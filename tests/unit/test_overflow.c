@@ -149,6 +149,7 @@ static int use_large_array(void *arg)
     volatile char large[2 << 20];
 
     (void)arg;
+    __asm__ volatile("" : : "r"(large) : "memory"); /* or it would be optimised away */
     large[0] = 1;
     return large[0];
 }

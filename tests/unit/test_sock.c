@@ -638,7 +638,7 @@ TEST(to_connect_where_nobody_listens_is_econnrefused)
 
 static int accept_and_look(void *arg)
 {
-    struct sockaddr_in address, peer, own;
+    struct sockaddr_in address, peer = {0}, own = {0};
     socklen_t length = sizeof peer, own_length = sizeof own;
     int listener = make_listener(&address, 5), fd = connect_tcp(&address);
     int accepted = cora_sock_accept(listener, (struct sockaddr *)&peer, &length), flags, rc;
