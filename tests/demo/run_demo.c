@@ -87,7 +87,10 @@ void run_demo_on_terminal(struct demo_result *result, const char *const argument
     int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     int theirs;
 
-    assert_true(terminal >= 0);
+    if (terminal < 0) { /* no /dev/pts, as in a bare chroot */
+        print_message("there are no pseudo-terminals here\n");
+        skip();
+    }
     assert_int_equal(grantpt(terminal), 0);
     assert_int_equal(unlockpt(terminal), 0);
     theirs = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
