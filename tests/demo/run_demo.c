@@ -66,13 +66,15 @@ void start_demo(struct demo_result *result, const char *const arguments[])
 
 void await_demo(struct demo_result *result)
 {
+    pid_t ended;
     int status;
 
     read_all(result->output_fd, result->output, sizeof result->output);
     read_all(result->errors_fd, result->errors, sizeof result->errors);
     close(result->output_fd);
     close(result->errors_fd);
-    assert_int_equal(waitpid(result->pid, &status, 0), result->pid);
+    ended = waitpid(result->pid, &status, 0);
+    assert_int_equal(ended, result->pid);
     result->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -85,14 +87,16 @@ void run_demo(struct demo_result *result, const char *const arguments[])
 void run_demo_on_terminal(struct demo_result *result, const char *const arguments[])
 {
     int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    int theirs;
+    int theirs, rc;
 
     if (terminal < 0) { /* no /dev/pts, as in a bare chroot */
         print_message("there are no pseudo-terminals here\n");
         skip();
     }
-    assert_int_equal(grantpt(terminal), 0);
-    assert_int_equal(unlockpt(terminal), 0);
+    rc = grantpt(terminal);
+    assert_int_equal(rc, 0);
+    rc = unlockpt(terminal);
+    assert_int_equal(rc, 0);
     theirs = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
     assert_true(theirs >= 0);
     start(result, arguments, terminal, theirs);
