@@ -23,11 +23,12 @@ ssize_t cora_sock_recv(int fd, void *buffer, size_t size)
 
         ssize_t got = recv(fd, buffer, size, MSG_DONTWAIT);
 
-        if (got >= 0) {
-            if (got > 0 && (size_t)got < size)
-                cora_fd_set_drained(fd);
+        if (got > 0 && (size_t)got < size)
+            cora_fd_set_drained(fd);
+        if (got == 0) /* the end: the number is likely to be closed, and given to another, next */
+            cora_fd_opened(fd);
+        if (got >= 0)
             return got;
-        }
         if (errno == EINTR)
             continue;
         if (!would_block(errno))
@@ -83,7 +84,8 @@ int cora_sock_connect(int fd, const struct sockaddr *address, socklen_t length)
     cora_fd_opened(fd);
     if (connect(fd, address, length) == 0)
         return 0;
-    /* Interrupted, it goes on by itself. A Unix socket with a full queue says EAGAIN: try later. */
+    /* Interrupted, it goes on by itself. A Unix socket whose listener
+     * has a full queue says EAGAIN, for the caller to try again. */
     if (errno != EINPROGRESS && errno != EINTR)
         return -errno;
     rc = cora_wait_writable(fd);

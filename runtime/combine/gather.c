@@ -8,8 +8,9 @@
 
 /*
  * The outer future, with a handle in the callbacks of each child that is not done yet. The handles
- * live here, so the gathering keeps itself alive until the last of them has run, even if its
- * outcome was settled, and its users gone, long before.
+ * live here. Those in tasks keep the gathering alive until they have run, even if its outcome was
+ * settled, and its users gone, long before: a late error counts as asked for, and a task always
+ * ends. A plain future may never be completed, so its handle keeps nothing and goes with us.
  */
 struct gathering {
     struct cora_future future;
@@ -48,20 +49,27 @@ static void child_done(struct child *child)
         settle(gathering, gathering->cancel_requested ? -ECANCELED : 0);
 }
 
+static bool keeps_alive(const struct child *child)
+{
+    return cora__as_task(child->future) != NULL;
+}
+
 static void on_child_done(void *arg)
 {
     struct child *child = arg;
     struct gathering *gathering = child->gathering;
 
     child_done(child);
-    cora_future_unref(&gathering->future); /* the handle's */
+    if (keeps_alive(child))
+        cora_future_unref(&gathering->future);
 }
 
 static void drop_handle(struct cora__handle *handle)
 {
     struct child *child = handle->arg;
 
-    cora_future_unref(&child->gathering->future);
+    if (keeps_alive(child))
+        cora_future_unref(&child->gathering->future);
 }
 
 static bool cancel(struct cora_future *future, const char *message)
@@ -69,9 +77,13 @@ static bool cancel(struct cora_future *future, const char *message)
     struct gathering *gathering = cora__container_of(future, struct gathering, future);
     bool any = false;
 
-    /* A child that waits for this very gathering would come back here. */
-    if (cora__future_done(future) || gathering->cancelling)
+    if (cora__future_done(future))
         return false;
+    if (gathering
+            ->cancelling) { /* a child waits for this very gathering: the ring is broken here */
+        settle(gathering, -ECANCELED);
+        return true;
+    }
     gathering->cancelling = true;
     for (size_t i = 0; i < gathering->count; i++)
         any |= cora_future_cancel_message(gathering->children[i].future, message);
@@ -84,8 +96,10 @@ static void destroy(struct cora_future *future)
 {
     struct gathering *gathering = cora__container_of(future, struct gathering, future);
 
-    for (size_t i = 0; i < gathering->count; i++)
+    for (size_t i = 0; i < gathering->count; i++) {
+        cora__list_remove(&gathering->children[i].handle.link);
         cora_future_unref(gathering->children[i].future);
+    }
     free(gathering->results);
     free(gathering);
 }
@@ -173,7 +187,8 @@ static void add_child(struct gathering *gathering, struct cora_future *future, s
         return;
     gathering->different++;
     if (!cora__future_done(future)) {
-        gathering->future.refs++;
+        if (keeps_alive(child))
+            gathering->future.refs++;
         cora__list_append(&future->callbacks, &child->handle.link);
     }
 }

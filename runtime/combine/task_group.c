@@ -123,6 +123,8 @@ void cora_task_group_enter_(cora_task_group *self, const char *file, int line)
     struct cora__task *parent = cora__current_task();
     struct group *group = parent != NULL ? find_group(storage, parent) : NULL;
 
+    if (group != NULL && group->scope.abandoned)
+        group = NULL;
     *storage = (struct storage){.group = group};
     if (group != NULL) {
         if (group->errors++ == 0) /* told at the exit; the first entry stays in force */
@@ -257,12 +259,15 @@ static int outcome(struct group *group, int rc, bool cancelled)
 int cora_task_group_exit(cora_task_group *self, int rc)
 {
     struct storage *storage = inside(self);
-    struct group *group = storage->group;
+    struct cora__task *task = cora__current_task();
+    struct group *group = task != NULL ? find_group(storage, task) : NULL;
     bool cancelled;
 
     if (group == NULL && storage->error < 0)
         return storage->error;
-    if (group == NULL || group->exiting)
+    if (group == NULL && storage->group == NULL && !storage->left)
+        return -CORA_ENOTENTERED;
+    if (group == NULL || group->exiting) /* left, or another task's */
         return -CORA_EFINISHED;
     group->exiting = true;
     if (rc < 0 && !group->aborting)

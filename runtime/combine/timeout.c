@@ -23,6 +23,7 @@ struct timeout {
     double when;
     int error; /* why it could not be entered */
     bool expired, left;
+    bool cut_off; /* no memory for a limit: nothing may suspend */
 };
 
 _Static_assert(sizeof(struct timeout) <= sizeof(cora_timeout), "cora_timeout is too small");
@@ -104,12 +105,18 @@ static void enter(struct timeout *timeout, struct cora__task *task, double when,
 {
     struct entry *open = task != NULL ? find_entry(timeout, task) : NULL;
 
+    if (open != NULL && open->scope.abandoned)
+        open = NULL;
     *timeout = (struct timeout){.entry = open, .when = when};
     if (open != NULL) {
         open->error = -CORA_EENTERED; /* the first entry stays in force */
         return;
     }
     timeout->error = task != NULL ? create_entry(timeout, task, when) : -CORA_ENOTASK;
+    if (timeout->error == -ENOMEM) {
+        timeout->cut_off = true;
+        cora_task_cancel(&task->future);
+    }
     if (timeout->error < 0)
         return;
     timeout->entry->scope =
@@ -132,13 +139,23 @@ void cora_timeout_at_enter_(cora_timeout *timeout, double when, const char *file
 
 /* ---- exit ---------------------------------------------------------------------------------- */
 
+/* Why the current task is not in this timeout: never entered, or left, or entered by another. */
+static int not_open(const struct timeout *timeout)
+{
+    return timeout->left || timeout->entry != NULL ? -CORA_EFINISHED : -CORA_ENOTENTERED;
+}
+
 int cora_timeout_exit(cora_timeout *self, int rc)
 {
     struct timeout *timeout = inside(self);
-    struct entry *entry = timeout->entry;
+    struct cora__task *task = cora__current_task();
+    struct entry *entry = task != NULL ? find_entry(timeout, task) : NULL;
 
+    if (entry == NULL && timeout->cut_off && task != NULL)
+        cora_task_uncancel(&task->future);
+    timeout->cut_off = false;
     if (entry == NULL)
-        return timeout->error < 0 ? timeout->error : -CORA_EFINISHED;
+        return timeout->error < 0 ? timeout->error : not_open(timeout);
     cora__scope_exit(entry->task, &entry->scope);
     disarm(entry);
     if (entry->expired && cora_task_uncancel(&entry->task->future) <= entry->cancelling &&
@@ -154,10 +171,11 @@ int cora_timeout_exit(cora_timeout *self, int rc)
 int cora_timeout_reschedule(cora_timeout *self, double when)
 {
     struct timeout *timeout = inside(self);
-    struct entry *entry = timeout->entry;
+    struct cora__task *task = cora__current_task();
+    struct entry *entry = task != NULL ? find_entry(timeout, task) : NULL;
 
     if (entry == NULL)
-        return timeout->left ? -CORA_EFINISHED : -CORA_ENOTENTERED;
+        return not_open(timeout);
     if (entry->expired || entry->scope.abandoned)
         return -CORA_EFINISHED;
     if (isnan(when))

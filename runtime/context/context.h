@@ -4,6 +4,7 @@
  *
  *   sp = cora__context_create(low, top, entry, arg)   the first switch to sp calls entry(arg)
  *   cora__context_switch(&sp, to)                     stop here, leave our own in sp, go on with to
+ *   cora__context_get_rounding, _set_rounding         the floating-point control words
  *
  * The switch is inline assembly that declares every register as clobbered. The compiler then saves
  * exactly the callee-saved registers that are live, its unwind tables describe where, and no call

@@ -13,6 +13,7 @@ __asm__(".text\n"
         "cora__context_start:\n"
         ".cfi_startproc\n"
         ".cfi_undefined x30\n"
+        "    hint #38\n"         /* bti jc */
         "    ldp x9, x0, [sp]\n" /* entry, arg */
         "    blr x9\n"
         "    brk #0\n"

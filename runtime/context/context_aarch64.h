@@ -26,6 +26,20 @@ struct cora__context_frame {
 #define CORA__CLOBBERED_SVE
 #endif
 
+struct cora__context_rounding {
+    uint64_t fpcr;
+};
+
+static inline void cora__context_get_rounding(struct cora__context_rounding *rounding)
+{
+    __asm__ volatile("mrs %0, fpcr" : "=r"(rounding->fpcr));
+}
+
+static inline void cora__context_set_rounding(struct cora__context_rounding rounding)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"(rounding.fpcr));
+}
+
 static inline __attribute__((always_inline)) void cora__context_switch(void **from, void *to)
 {
     register void **a __asm__("x0") = from;
@@ -46,6 +60,7 @@ static inline __attribute__((always_inline)) void cora__context_switch(void **fr
                      "2:\n\t"
                      "br   x9\n"
                      "1:\n\t"
+                     "hint #36\n\t" /* bti j: the jump may land here; elsewhere it is a nop */
                      : "+r"(a), "+r"(b)
                      :
                      : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",

@@ -5,7 +5,22 @@
 #ifndef CORA_CONTEXT_UCONTEXT_H
 #define CORA_CONTEXT_UCONTEXT_H
 
+#include <fenv.h>
 #include <ucontext.h>
+
+struct cora__context_rounding {
+    fenv_t environment;
+};
+
+static inline void cora__context_get_rounding(struct cora__context_rounding *rounding)
+{
+    fegetenv(&rounding->environment);
+}
+
+static inline void cora__context_set_rounding(struct cora__context_rounding rounding)
+{
+    fesetenv(&rounding.environment);
+}
 
 /* What is saved lies on the stack of the one who stopped, as with the other switches. */
 static inline void cora__context_switch(void **from, void *to)

@@ -29,6 +29,23 @@ struct cora__context_frame {
 #define CORA__CLOBBERED_AVX512
 #endif
 
+struct cora__context_rounding {
+    uint32_t mxcsr;
+    uint16_t x87cw;
+};
+
+static inline void cora__context_get_rounding(struct cora__context_rounding *rounding)
+{
+    __asm__ volatile("stmxcsr %0" : "=m"(rounding->mxcsr));
+    __asm__ volatile("fnstcw %0" : "=m"(rounding->x87cw));
+}
+
+static inline void cora__context_set_rounding(struct cora__context_rounding rounding)
+{
+    __asm__ volatile("ldmxcsr %0" : : "m"(rounding.mxcsr));
+    __asm__ volatile("fldcw %0" : : "m"(rounding.x87cw));
+}
+
 static inline __attribute__((always_inline)) void cora__context_switch(void **from, void *to)
 {
     __asm__ volatile("leaq    1f(%%rip), %%rax\n\t"

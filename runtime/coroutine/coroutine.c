@@ -54,6 +54,7 @@ static struct cora_coroutine *lay_out(struct cora__stack stack, const void *args
     uintptr_t place = ((uintptr_t)stack.top - sizeof(struct cora_coroutine)) & ~(align - 1);
     struct cora_coroutine *coroutine = (struct cora_coroutine *)place;
 
+    cora__fiber_clean(stack.low, stack.top);
     memset(coroutine, 0, sizeof *coroutine);
     coroutine->stack = stack;
     place = (place - size) & ~(align - 1);
@@ -132,6 +133,8 @@ int cora_coroutine_resume(cora_coroutine *coroutine, void *value, void **ret)
 {
     struct cora_coroutine *self = cora__coroutine_self();
 
+    if (coroutine == NULL)
+        return -ENOMEM;
     if (coroutine->state == CORA_COROUTINE_CLOSED)
         return -CORA_ESTOPITERATION;
     if (coroutine->state == CORA_COROUTINE_RUNNING)
@@ -167,6 +170,8 @@ int cora_coroutine_yield(void *value, void **ret)
 
 int cora_coroutine_close(cora_coroutine *coroutine)
 {
+    if (coroutine == NULL)
+        return -ENOMEM;
     switch (coroutine->state) {
     case CORA_COROUTINE_CLOSED:
         return 0;
@@ -192,11 +197,13 @@ int cora_coroutine_close(cora_coroutine *coroutine)
 
 enum cora_coroutine_state cora_coroutine_state(const cora_coroutine *coroutine)
 {
-    return coroutine->state;
+    return coroutine != NULL ? coroutine->state : CORA_COROUTINE_CLOSED;
 }
 
 int cora_coroutine_outcome(const cora_coroutine *coroutine)
 {
+    if (coroutine == NULL)
+        return -ENOMEM;
     return coroutine->state == CORA_COROUTINE_CLOSED ? coroutine->outcome : -CORA_EINVALIDSTATE;
 }
 

@@ -58,6 +58,16 @@ struct cora__fiber {
     char unused; /* a struct needs a member */
 };
 
+/* Before a stack is used anew: frames that were left on it for good have not cleared their red
+ * zones. */
+static inline void cora__fiber_clean(void *low, void *top)
+{
+    (void)low, (void)top;
+#ifdef CORA_ASAN
+    __asan_unpoison_memory_region(low, (size_t)((char *)top - (char *)low));
+#endif
+}
+
 /* The fiber of a new coroutine, whose stack reaches from `low` up to `top`. */
 static inline void cora__fiber_init(struct cora__fiber *fiber, void *low, void *top)
 {
@@ -66,8 +76,6 @@ static inline void cora__fiber_init(struct cora__fiber *fiber, void *low, void *
     fiber->low = low;
     fiber->size = (size_t)((char *)top - (char *)low);
     fiber->fake_stack = NULL;
-    /* Frames that were left for good on this stack have not cleared their red zones. */
-    __asan_unpoison_memory_region(low, fiber->size);
 #endif
 #ifdef CORA_TSAN
     fiber->tsan = __tsan_create_fiber(0);

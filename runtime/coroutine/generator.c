@@ -2,6 +2,8 @@
 
 #include <cora/error.h>
 
+#include "coroutine/coroutine.h"
+
 cora_generator *cora_generator_create_copy(cora_coroutine_fn *fn, const void *args, size_t size)
 {
     cora_generator *generator;
@@ -75,15 +77,12 @@ int cora_generator_close(cora_generator *generator)
 
 int cora_generator_destroy(cora_generator *generator)
 {
+    int rc;
+
     if (generator == NULL)
         return 0;
-
-    int rc = cora_generator_close(generator);
-
-    if (rc == -EBUSY)
-        return rc;
-
-    int freed = cora_coroutine_destroy(generator);
-
-    return rc < 0 ? rc : freed;
+    rc = cora_generator_close(generator);
+    if (rc != -EBUSY)
+        cora__coroutine_drop(generator);
+    return rc;
 }

@@ -47,30 +47,37 @@ static void add_number(struct line *line, size_t number)
     add(line, p);
 }
 
+/* "task 'a' (function f)", or nothing where the coroutine is no task's. */
+static void add_task(struct line *line, const struct cora_coroutine *coroutine)
+{
+    if (coroutine->function == NULL)
+        return;
+    add(line, "task '");
+    if (coroutine->title != NULL) {
+        add(line, coroutine->title);
+    } else {
+        add(line, "Task-");
+        add_number(line, coroutine->number);
+    }
+    add(line, "' (function ");
+    add(line, coroutine->function);
+    add(line, ")");
+}
+
 static void report(const struct cora__stack *stack)
 {
     struct line line = {.length = 0};
     /* The same place that lay_out in coroutine.c has chosen. */
     const struct cora_coroutine *owner =
         (const struct cora_coroutine *)(((uintptr_t)stack->top - sizeof *owner) & ~(uintptr_t)63);
+    const struct cora_coroutine *base = owner;
 
+    while (base->caller != NULL) /* a generator's is who runs it, down to the task */
+        base = base->caller;
     add(&line, "cora: stack overflow in ");
-    if (owner->title != NULL) {
-        add(&line, "task '");
-        add(&line, owner->title);
-        add(&line, "'");
-    } else if (owner->number > 0) {
-        add(&line, "task 'Task-");
-        add_number(&line, owner->number);
-        add(&line, "'");
-    } else {
-        add(&line, "a coroutine");
-    }
-    if (owner->function != NULL) {
-        add(&line, " (function ");
-        add(&line, owner->function);
-        add(&line, ")");
-    }
+    if (owner->function == NULL)
+        add(&line, base->function != NULL ? "a coroutine of " : "a coroutine");
+    add_task(&line, base);
     add(&line, ": its stack of ");
     add_number(&line, owner->stack_size >> 10);
     add(&line, " KiB is used up. Look for a deep recursion or a large local array, or give it a "

@@ -7,7 +7,7 @@
 
 cora_future *cora_loop_create_future(cora_loop *loop)
 {
-    struct cora_future *future = malloc(sizeof *future);
+    struct cora_future *future = loop != NULL ? malloc(sizeof *future) : NULL;
 
     if (future == NULL)
         return NULL;
@@ -204,8 +204,8 @@ static void run_user_callback(void *arg)
     struct cora_future *future = callback->future;
 
     callback->fn(future, callback->arg);
+    cora_future_unref(future); /* may report, in this callback's context */
     free_user_callback(callback);
-    cora_future_unref(future);
 }
 
 static void drop_user_callback(struct cora__handle *handle)

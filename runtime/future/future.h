@@ -16,6 +16,7 @@ struct cora__future_kind {
     void (*destroy)(struct cora_future *future); /* frees it; the last reference is gone */
     const char *(*describe)(struct cora_future *future, char *text, size_t size);
     void (*report_lost)(struct cora_future *future); /* its error was never asked for */
+    void (*abandon)(struct cora_future *future); /* it is about to vanish with its waiter's stack */
 };
 
 struct cora_future {

@@ -71,7 +71,7 @@ static struct cora_handle *create(struct cora_loop *loop, cora_callback *fn, voi
 
 int cora_loop_call_soon(cora_loop *loop, cora_callback *fn, void *arg, cora_handle **ret)
 {
-    int rc = cora__loop_check(loop);
+    int rc = fn != NULL ? cora__loop_check(loop) : -EINVAL;
 
     if (rc < 0)
         return rc;
@@ -89,7 +89,7 @@ int cora_loop_call_soon(cora_loop *loop, cora_callback *fn, void *arg, cora_hand
 int cora_loop_call_at(cora_loop *loop, double when, cora_callback *fn, void *arg,
                       cora_timer_handle **ret)
 {
-    int rc = cora__loop_check(loop);
+    int rc = fn != NULL ? cora__loop_check(loop) : -EINVAL;
 
     if (rc < 0)
         return rc;
@@ -122,11 +122,11 @@ int cora_loop_call_soon_threadsafe(cora_loop *loop, cora_callback *fn, void *arg
 {
     struct cora_handle *handle = create(loop, fn, arg, ret);
 
+    if (ret != NULL)
+        *ret = handle; /* before it can run */
     if (handle == NULL)
         return -ENOMEM;
     handle->is_foreign = true;
-    if (ret != NULL)
-        *ret = handle; /* before it can run */
 
     int rc = cora__loop_push_threadsafe(loop, &handle->timer.handle);
 
@@ -156,12 +156,12 @@ void cora_handle_cancel(cora_handle *handle)
 
 bool cora_handle_cancelled(const cora_handle *handle)
 {
-    return handle->cancelled;
+    return handle != NULL && handle->cancelled;
 }
 
 double cora_timer_handle_when(const cora_timer_handle *handle)
 {
-    return handle->is_timer ? handle->timer.when : NAN;
+    return handle != NULL && handle->is_timer ? handle->timer.when : NAN;
 }
 
 void cora_handle_unref(cora_handle *handle)

@@ -52,7 +52,10 @@ static void on_event(EV_P_ ev_io *watcher, int events)
         return;
     /* EV_ERROR: libev has dropped the watcher, for the descriptor was closed under it. */
     waiter->result = events & EV_ERROR ? -EBADF : 0;
-    if (waiter->once || waiter->result < 0)
+    if (waiter
+            ->once) /* stays known until its task runs: the descriptor may be closed before that */
+        ev_io_stop(loop, watcher);
+    else if (waiter->result < 0)
         cora__io_stop(cora, watcher->fd, direction, waiter);
     if (cora__list_empty(&waiter->handle.link))
         cora__loop_push(cora, &waiter->handle);
@@ -208,7 +211,7 @@ static int add(struct cora_loop *loop, int fd, enum cora__direction direction, c
                void *arg)
 {
     struct cora_context context;
-    int rc = cora__loop_check(loop);
+    int rc = fn != NULL ? cora__loop_check(loop) : -EINVAL;
 
     if (rc == 0)
         rc = check_pollable(fd);

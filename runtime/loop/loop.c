@@ -57,6 +57,8 @@ int cora_loop_use_virtual_clock(cora_loop *loop, double now)
         return -CORA_ERUNNING;
     if (loop->timers.count > 0)
         return -EBUSY;
+    if (!isfinite(now))
+        return -EINVAL;
     loop->virtual_clock = true;
     loop->virtual_now = now;
     return 0;
@@ -205,6 +207,8 @@ int cora_loop_poll(cora_loop *loop, double timeout)
 {
     if (loop->closed)
         return -CORA_ECLOSED;
+    if (isnan(timeout))
+        return -EINVAL;
     if (loop->virtual_clock)
         return poll_virtual(loop, timeout);
 
@@ -286,6 +290,8 @@ static int enter(struct cora_loop *loop)
     if (loop->is_running || cora__loop_running != NULL)
         return -CORA_ERUNNING;
     loop->is_running = true;
+    loop->through_loop = loop->debug;
+    cora__context_get_rounding(&loop->rounding);
     loop->thread = pthread_self();
     loop->coroutine = cora__coroutine_self();
     cora__loop_running = loop;
@@ -297,6 +303,8 @@ static void leave(struct cora_loop *loop, struct cora_context *context)
     cora__context_current = context;
     cora__loop_running = NULL;
     loop->is_running = false;
+    if (loop->hooks != NULL)
+        loop->hooks->stop(loop);
 }
 
 int cora__loop_run(struct cora_loop *loop, bool ends_in_deadlock)
@@ -354,6 +362,7 @@ int cora_loop_run_ready(cora_loop *loop)
     for (struct cora__list *link = loop->ready.next; link != &loop->ready; link = link->next)
         rc++;
     run_batch(loop);
+    loop->stopping = false;
     leave(loop, context);
     return rc;
 }
@@ -375,7 +384,7 @@ bool cora_loop_is_closed(const cora_loop *loop)
 
 void cora__loop_interrupt(struct cora_loop *loop)
 {
-    loop->interrupted = 1;
+    loop->interrupted = loop->through_loop = 1;
     cora__poller_wake(loop);
 }
 
@@ -459,12 +468,24 @@ int cora_loop_close(cora_loop *loop)
     return 0;
 }
 
-void cora__loop_unref(struct cora_loop *loop)
+void cora__loop_destroy(struct cora_loop *loop)
 {
-    if (--loop->refs > 0)
-        return;
     pthread_mutex_destroy(&loop->foreign_lock);
     free(loop);
+}
+
+void cora__loop_unref(struct cora_loop *loop)
+{
+    bool last;
+
+    if (--loop->refs > 0)
+        return;
+    pthread_mutex_lock(&loop->foreign_lock);
+    loop->abandoned = true;
+    last = loop->holds == 0;
+    pthread_mutex_unlock(&loop->foreign_lock);
+    if (last)
+        cora__loop_destroy(loop);
 }
 
 void cora_loop_free(cora_loop *loop)

@@ -2,8 +2,8 @@
  * loop.h: the loop's inner structures, for the layers above.
  *
  * Everything that the loop can run is a handle: a callback, or a step of a task. A handle is a node
- * of one list at a time, the ready queue, this iteration's batch, or the callbacks of the future it
- * waits for; so nothing is allocated to queue it and nothing is queued twice.
+ * of one list at a time, the ready queue or the callbacks of the future it waits for; so nothing is
+ * allocated to queue it and nothing is queued twice.
  */
 #ifndef CORA_LOOP_INTERNAL_H
 #define CORA_LOOP_INTERNAL_H
@@ -76,7 +76,7 @@ struct cora__timers {
 struct cora__io_waiter {
     struct cora__handle handle;
     int result; /* 0: ready; -EBADF: closed meanwhile */
-    bool once;  /* leaves the descriptor when it is ready */
+    bool once;  /* is queued once, and then leaves by cora__io_stop */
 };
 
 enum cora__direction { CORA__READ, CORA__WRITE };
@@ -92,6 +92,8 @@ struct cora__loop_hooks {
     void (*describe)(struct cora__handle *step, char *text, size_t size);
     /* Reports who waits for what. */
     void (*report_deadlock)(struct cora_loop *loop);
+    /* The loop has stopped running. */
+    void (*stop)(struct cora_loop *loop);
     /* The loop closes: drops the tasks that are left. */
     void (*close)(struct cora_loop *loop);
 };
@@ -103,12 +105,15 @@ struct cora_loop {
     int turns;                        /* steps left until the loop itself looks around */
     struct cora__handle *running;     /* what runs now */
     struct cora_coroutine *coroutine; /* the stack that the loop runs on */
-    bool debug;                       /* every step goes through the loop, which times it */
+    /* Every step goes through the loop: it times them, or is to end. Also set by a signal handler.
+     */
+    volatile sig_atomic_t through_loop;
     const struct cora__loop_hooks *hooks;
 
     /* Iterations. See loop.c. */
     bool is_running, closed, stopping, look;
-    bool ends_in_deadlock;             /* where nothing can wake it: report, and end */
+    bool ends_in_deadlock; /* where nothing can wake it: report, and end */
+    bool debug;
     volatile sig_atomic_t interrupted; /* end at once, with -EINTR */
     volatile sig_atomic_t notified;    /* call on_notified at the next look */
     void (*on_notified)(struct cora_loop *loop);
@@ -116,10 +121,11 @@ struct cora_loop {
     int turns_between_looks;
     double last_look; /* when it last looked at I/O and timers */
     double last_trim;
-    bool may_trim;    /* there may be stacks to give back */
-    pthread_t thread; /* that runs it */
-    unsigned refs;    /* its owner and every future */
-    atomic_int holds; /* jobs in threads that will wake it */
+    bool may_trim;                          /* there may be stacks to give back */
+    pthread_t thread;                       /* that runs it */
+    struct cora__context_rounding rounding; /* of the thread that runs it; every task's first */
+    unsigned refs;                          /* its owner and every future */
+    atomic_int holds;                       /* others that will wake it; under foreign_lock */
 
     bool virtual_clock;
     double virtual_now;
@@ -133,6 +139,7 @@ struct cora_loop {
     pthread_mutex_t foreign_lock; /* Calls from other threads. See threadsafe.c */
     struct cora__list foreign;
     bool foreign_closed;
+    bool abandoned; /* no references are left: the last hold frees it */
 
     cora_exception_handler *exception_handler;
     void *exception_arg;
@@ -222,6 +229,7 @@ static inline void cora__loop_ref(struct cora_loop *loop)
     loop->refs++;
 }
 void cora__loop_unref(struct cora_loop *loop);
+void cora__loop_destroy(struct cora_loop *loop); /* neither references nor holds are left */
 
 /*
  * Queues `handle` from any thread and wakes the loop. 0, or -CORA_ECLOSED: it is then not queued.
@@ -263,7 +271,7 @@ static inline bool cora__loop_in_batch(const struct cora_loop *loop)
 static inline bool cora__loop_goes_on(struct cora_loop *loop)
 {
     loop->turns--;
-    if (loop->debug || cora__list_empty(&loop->ready))
+    if (loop->through_loop || cora__list_empty(&loop->ready))
         return false;
     if (cora__loop_first(loop)->tick == loop->tick) {
         if (loop->turns < 0)

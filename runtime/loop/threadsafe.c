@@ -62,16 +62,24 @@ int cora_trigger_fire(cora_trigger *self)
 
 void cora_loop_hold(cora_loop *loop)
 {
-    atomic_fetch_add(&loop->holds, 1);
+    pthread_mutex_lock(&loop->foreign_lock);
+    loop->holds++;
+    pthread_mutex_unlock(&loop->foreign_lock);
 }
 
+/* A hold keeps the loop's memory, so that this may come after the loop's end. */
 void cora_loop_release(cora_loop *loop)
 {
+    bool last;
+
     pthread_mutex_lock(&loop->foreign_lock);
-    atomic_fetch_sub(&loop->holds, 1);
+    loop->holds--;
+    last = loop->holds == 0 && loop->abandoned;
     if (!loop->foreign_closed)
         cora__poller_wake(loop); /* it may have been the last that was waited for */
     pthread_mutex_unlock(&loop->foreign_lock);
+    if (last)
+        cora__loop_destroy(loop);
 }
 
 /* ---- the loop's side ----------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /*
  * timer.c: the armed timers, in a heap with four children a node: half the depth of a binary one,
- * and the four lie in one cache line. Each timer knows its place, so that disarming it, which is
- * what happens to most timeouts, costs no search and leaves nothing behind.
+ * and the four lie side by side, deadlines included. Each timer knows its place, so that disarming
+ * it, which is what happens to most timeouts, costs no search and leaves nothing behind.
  */
 #include "loop/timer.h"
 

@@ -28,6 +28,7 @@ struct pool {
     size_t size;             /* usable bytes of a stack, whole pages */
     size_t in_use, peak;     /* peak: the most in use since the last trim */
     size_t capacity;         /* stacks in all slabs */
+    bool orphaned;           /* its thread has ended; the last stack takes it along */
     struct cora__list slabs; /* those with a free stack come first, the last freed into foremost */
 };
 
@@ -123,22 +124,18 @@ static struct cora__stack slab_stack(struct cora__slab *slab, int index)
 
 /* ---- pools --------------------------------------------------------------------------------- */
 
-/* At the end of a thread: everything free goes; what is still in use stays, its owner leaked it. */
+/* At the end of a thread everything free goes; what is in use goes when it is freed elsewhere. */
 static void free_pools(void *unused)
 {
-    struct pool **link = &pools;
-
     (void)unused;
     cora__stack_trim(true);
-    while (*link != NULL) {
-        struct pool *pool = *link;
+    while (pools != NULL) {
+        struct pool *pool = pools;
 
-        if (pool->capacity > 0) {
-            link = &pool->next;
-        } else {
-            *link = pool->next;
+        pools = pool->next;
+        pool->orphaned = pool->capacity > 0;
+        if (!pool->orphaned)
             free(pool);
-        }
     }
 }
 
@@ -237,6 +234,11 @@ void cora__stack_free(struct cora__stack *stack)
     if (pool->slabs.next != &slab->link) {
         cora__list_remove(&slab->link);
         cora__list_prepend(&pool->slabs, &slab->link);
+    }
+    if (pool->orphaned && slab->used == 0) {
+        slab_release(slab);
+        if (pool->capacity == 0)
+            free(pool);
     }
 }
 

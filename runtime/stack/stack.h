@@ -13,7 +13,8 @@
  *   thousand tasks would compete for the same few lines of the first-level cache.
  * - cora__stack_trim gives memory back to the system once a peak is over.
  *
- * A stack belongs to the thread that took it and goes back on the same thread.
+ * A stack belongs to the thread that took it and goes back on the same thread, or, once that has
+ * ended, on any one.
  */
 #ifndef CORA_STACK_H
 #define CORA_STACK_H

@@ -16,7 +16,7 @@ struct cora__scope *cora__scope_find(const struct cora__task *task,
 {
     struct cora__scope *scope = task->scopes;
 
-    while (scope != NULL && (scope->owner != owner || scope->kind != kind || scope->abandoned))
+    while (scope != NULL && (scope->owner != owner || scope->kind != kind))
         scope = scope->outer;
     return scope;
 }

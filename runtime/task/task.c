@@ -3,7 +3,7 @@
  *
  * A task is at any time in one of these places, and its step handle tells which:
  *
- *     queued        the step is in the ready queue or the batch
+ *     queued        the step is in the ready queue
  *     running       it is loop->running
  *     waiting       the step is in the callbacks of the future `waiting_on`
  *     done          nowhere
@@ -78,6 +78,7 @@ static int run_tasks(void *arg)
         struct cora__task *task = task_of_step(loop->running);
         int outcome = -ECANCELED;
 
+        cora__context_set_rounding(loop->rounding); /* not what another task has left behind */
         if (!task->must_cancel)
             outcome = task->fn(task->arg);
         finish(task, outcome);
@@ -94,6 +95,20 @@ static int run_tasks(void *arg)
         }
     }
     return 0; /* never: a coroutine without a task is idle or gone */
+}
+
+/*
+ * The coroutine on which the task's function runs; NULL before it starts. Where the task has
+ * stopped inside a generator, that is the one who has resumed it.
+ */
+static struct cora_coroutine *coroutine_of(const struct cora__task *task)
+{
+    bool running = task->future.loop->running == &task->step;
+    struct cora_coroutine *coroutine = running ? cora__coroutine_running : task->step.coroutine;
+
+    while (coroutine != NULL && coroutine->caller != NULL)
+        coroutine = coroutine->caller;
+    return coroutine;
 }
 
 static void label(struct cora_coroutine *coroutine, const struct cora__task *task)
@@ -117,6 +132,7 @@ static bool start(struct cora__handle *step, struct cora_coroutine *spare)
             finish(task, rc);
             return false;
         }
+        coroutine->state = CORA_COROUTINE_RUNNING; /* nobody but the loop resumes it */
     } else if (coroutine == loop->idle) {
         loop->idle = NULL;
     }
@@ -158,6 +174,11 @@ static int await_pending(struct cora__task *task, struct cora_future *future)
             task->must_cancel = true;
     }
     cora__loop_suspend(task->future.loop, &task->step);
+    /* Woken to break a ring (see cancel), and then uncancelled: it waits on. */
+    while (!cora__future_done(future) && !task->must_cancel) {
+        cora__list_append(&future->callbacks, &task->step.link);
+        cora__loop_suspend(task->future.loop, &task->step);
+    }
     task->waiting_on = NULL;
     rc = cora__future_retrieve(future);
     if (task->must_cancel)
@@ -201,7 +222,7 @@ int cora_await_unref(cora_future *future)
  * on the way. No recursion, for a long chain would run off a small stack. A chain that bites its
  * own tail ends too: `mark` stands still while twice as many links are followed (Brent).
  */
-static struct cora__task *mark_chain(struct cora__task *task)
+static struct cora__task *mark_chain(struct cora__task *task, bool *ring)
 {
     struct cora__task *mark = task;
     unsigned followed = 0, limit = 1;
@@ -210,7 +231,8 @@ static struct cora__task *mark_chain(struct cora__task *task)
         struct cora__task *inner = cora__as_task(task->waiting_on);
 
         task->cancelling++;
-        if (inner == NULL || cora__future_done(&inner->future) || inner == mark)
+        *ring = inner == mark;
+        if (inner == NULL || cora__future_done(&inner->future) || *ring)
             return task;
         task = inner;
         if (++followed == limit) {
@@ -224,18 +246,18 @@ static bool cancel(struct cora_future *future, const char *message)
 {
     struct cora_future *target;
     struct cora__task *task;
+    bool ring;
 
     if (cora__future_done(future))
         return false;
-    task = mark_chain(cora__as_task(future));
+    task = mark_chain(cora__as_task(future), &ring);
     target = task->waiting_on;
     if (target != NULL && cora__as_task(target) == NULL &&
         cora_future_cancel_message(target, message))
         return true;
     task->must_cancel = true;
     task->must_cancel_message = message;
-    /* Where tasks wait for one another in a ring, nobody else would ever wake it. */
-    if (target != NULL && !cora__future_done(target)) {
+    if (ring) { /* nobody else would ever wake it */
         cora__list_remove(&task->step.link);
         cora__loop_push(task->future.loop, &task->step);
     }
@@ -330,10 +352,13 @@ static void drop_tasks(struct cora_loop *loop)
         cora__loop_report(loop, cora_task_get_name(&task->future), &task->future, 0,
                           "the task was dropped while it was pending");
         cora__future_drop_callbacks(&task->future);
+        if (task->waiting_on != NULL && task->waiting_on->kind != NULL &&
+            task->waiting_on->kind->abandon != NULL)
+            task->waiting_on->kind->abandon(task->waiting_on);
     }
     while (!cora__list_empty(&loop->all_tasks)) {
         struct cora__task *task = cora__container_of(loop->all_tasks.next, struct cora__task, link);
-        struct cora_coroutine *coroutine = task->step.coroutine;
+        struct cora_coroutine *coroutine = coroutine_of(task);
 
         cora__list_remove(&task->link);
         cora__list_remove(&task->step.link);
@@ -344,6 +369,11 @@ static void drop_tasks(struct cora_loop *loop)
         task->waiting_on = NULL;
         cora_future_unref(&task->future);
     }
+}
+
+/* The loop has stopped: the coroutine that it kept is this thread's, who knows which is next. */
+static void drop_idle(struct cora_loop *loop)
+{
     if (loop->idle != NULL)
         cora__coroutine_drop(loop->idle);
     loop->idle = NULL;
@@ -353,6 +383,7 @@ static const struct cora__loop_hooks hooks = {
     .start = start,
     .describe = describe_step,
     .report_deadlock = report_deadlock,
+    .stop = drop_idle,
     .close = drop_tasks,
 };
 
@@ -464,18 +495,17 @@ const char *cora_task_get_name(cora_task *task)
 int cora_task_set_name(cora_task *task, const char *name)
 {
     struct cora__task *self = cora__as_task(task);
+    char *copy;
 
-    if (self == NULL)
+    if (self == NULL || name == NULL)
         return -EINVAL;
-
-    char *copy = strdup(name);
-
+    copy = strdup(name);
     if (copy == NULL)
         return -ENOMEM;
     free(self->name);
     self->name = copy;
-    if (self->step.coroutine != NULL)
-        label(self->step.coroutine, self);
+    if (coroutine_of(self) != NULL)
+        label(coroutine_of(self), self);
     return 0;
 }
 
@@ -506,8 +536,7 @@ const char *cora_task_waiting_for(cora_task *task, char *text, size_t size)
 size_t cora_task_stack_used(const cora_task *task)
 {
     const struct cora__task *self = cora__as_task(task);
+    struct cora_coroutine *coroutine = self != NULL ? coroutine_of(self) : NULL;
 
-    if (self == NULL || self->step.coroutine == NULL)
-        return 0;
-    return cora_coroutine_stack_used(self->step.coroutine);
+    return coroutine != NULL ? cora_coroutine_stack_used(coroutine) : 0;
 }

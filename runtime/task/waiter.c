@@ -11,6 +11,14 @@ struct waiter {
 _Static_assert(sizeof(struct waiter) <= sizeof(cora_waiter), "cora_waiter is too small");
 _Static_assert(sizeof(struct cora__list) == sizeof(cora_wait_queue), "cora_wait_queue has no room");
 
+/* The task is dropped with its loop; the queue may live on. */
+static void abandon(struct cora_future *future)
+{
+    cora__list_remove(&cora__container_of(future, struct waiter, future)->link);
+}
+
+static const struct cora__future_kind waiter_kind = {.abandon = abandon};
+
 static struct waiter *inside(const cora_waiter *waiter)
 {
     return (struct waiter *)(uintptr_t)waiter;
@@ -21,7 +29,7 @@ void cora_waiter_init(cora_waiter *self, const char *what, const void *object)
     struct waiter *waiter = inside(self);
 
     cora__list_init(&waiter->link);
-    cora__future_init(&waiter->future, cora__loop_running, NULL, what);
+    cora__future_init(&waiter->future, cora__loop_running, &waiter_kind, what);
     waiter->future.value = (void *)(uintptr_t)object;
 }
 

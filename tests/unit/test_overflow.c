@@ -319,11 +319,11 @@ TEST(the_report_names_the_main_task)
     assert_true(died_of(&end, SIGSEGV));
 }
 
-TEST(a_coroutine_in_a_task_is_told_of_as_a_coroutine)
+TEST(a_coroutine_in_a_task_is_told_of_with_the_task)
 {
     struct end end = in_child(overflow_in_coroutine_of_task);
 
-    check_overflow(&end, "a coroutine", 512 << 10);
+    check_overflow(&end, "a coroutine of task 'Task-1' (function main)", 512 << 10);
 }
 
 /* ---- other faults -------------------------------------------------------------------------- */

@@ -15,7 +15,8 @@
  *         return 0;
  *     }
  *
- * A coroutine belongs to the thread that created it.
+ * A coroutine belongs to the thread that created it. NULL, as from a creation without memory, is
+ * answered by -ENOMEM.
  */
 #ifndef CORA_COROUTINE_H
 #define CORA_COROUTINE_H

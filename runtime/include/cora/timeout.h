@@ -5,8 +5,7 @@
  *
  *     cora_timeout_enter(&timeout, 2.0);
  *     int rc = fetch(url);
- *     rc = cora_timeout_exit(&timeout, rc);     // -ETIMEDOUT if it was this timeout that cut it
- * off
+ *     rc = cora_timeout_exit(&timeout, rc);     // -ETIMEDOUT if this timeout has cut it off
  *
  * When the time is up the task is cancelled; the exit turns that -ECANCELED, and only that, into
  * -ETIMEDOUT. Timeouts nest: each takes back its own cancellation and lets others' pass.
@@ -27,9 +26,9 @@ typedef struct cora_timeout {
 /*
  * Starts the limit: `delay` seconds from now. 0 or less cuts off the first call that suspends.
  * There is no limit where it is INFINITY. It never suspends and has no result: what is wrong (no
- * current task, no memory, NaN) is the result of the exit, and the scope then has no effect. Of a
- * timeout that was entered and not left yet the first entry stays in force, and the exit returns
- * -CORA_EENTERED.
+ * current task, no memory, NaN) is the result of the exit, and the scope then has no effect, save
+ * that without memory for a limit the first call that suspends is cut off. Of a timeout that was
+ * entered and not left yet the first entry stays in force, and the exit returns -CORA_EENTERED.
  */
 #define cora_timeout_enter(timeout, delay)                                                         \
     cora_timeout_enter_((timeout), (delay), __FILE__, __LINE__)

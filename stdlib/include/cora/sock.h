@@ -4,6 +4,12 @@
  * Each call first tries, and suspends only where it would block. A call that is cancelled has
  * transferred nothing that it does not tell, and leaves the socket as it was. The sockets may be
  * blocking or not; those that these calls open are not, and are closed on exec.
+ *
+ * Close a socket by cora_close_fd (<cora/waiter.h>), which also wakes whoever waits for it. After a
+ * plain close(2) a new descriptor of the same number must be told of by cora_fd_opened.
+ *
+ * A call that need not wait does not suspend: a peer that sends without pause can hold the loop,
+ * and a timeout cannot cut in. Let others run, by cora_sleep(0), where that matters.
  */
 #ifndef CORA_SOCK_H
 #define CORA_SOCK_H
