@@ -58,3 +58,29 @@ void cora_semaphore_release(cora_semaphore *semaphore)
     if (cora_wait_queue_wake_first(waiters(semaphore)))
         semaphore->value_--;
 }
+
+/* ---- bounded ------------------------------------------------------------------------------- */
+
+void cora_bounded_semaphore_init(cora_bounded_semaphore *semaphore, int value)
+{
+    cora_semaphore_init(&semaphore->semaphore_, value);
+    semaphore->bound_ = value;
+}
+
+int cora_bounded_semaphore_acquire(cora_bounded_semaphore *semaphore)
+{
+    return cora_semaphore_acquire(&semaphore->semaphore_);
+}
+
+bool cora_bounded_semaphore_locked(const cora_bounded_semaphore *semaphore)
+{
+    return cora_semaphore_locked(&semaphore->semaphore_);
+}
+
+int cora_bounded_semaphore_release(cora_bounded_semaphore *semaphore)
+{
+    if (semaphore->semaphore_.value_ >= semaphore->bound_)
+        return -CORA_EINVALIDSTATE;
+    cora_semaphore_release(&semaphore->semaphore_);
+    return 0;
+}

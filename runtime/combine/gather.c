@@ -1,5 +1,6 @@
 #include <cora/gather.h>
 
+#include "combine/futures.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -108,21 +109,6 @@ static const struct cora__future_kind gathering_kind = {.cancel = cancel, .destr
 
 /* ---- creation ------------------------------------------------------------------------------ */
 
-static int check(cora_future *const futures[], size_t count, struct cora_loop **ret)
-{
-    struct cora_loop *loop =
-        count > 0 && futures[0] != NULL ? futures[0]->loop : cora__loop_running;
-
-    for (size_t i = 0; i < count; i++) {
-        if (futures[i] == NULL)
-            return -ENOMEM;
-        if (futures[i]->loop != loop)
-            return -CORA_EWRONGLOOP;
-    }
-    *ret = loop;
-    return loop != NULL ? 0 : -CORA_ENOLOOP;
-}
-
 static struct gathering *create(struct cora_loop *loop, size_t count, unsigned flags)
 {
     struct gathering *gathering = calloc(1, sizeof *gathering + count * sizeof(struct child));
@@ -138,39 +124,6 @@ static struct gathering *create(struct cora_loop *loop, size_t count, unsigned f
     gathering->results = results;
     gathering->return_exceptions = flags & CORA_RETURN_EXCEPTIONS;
     return gathering;
-}
-
-/*
- * Futures given twice are found by way of a table: the position in a power-of-two array where a
- * future's address hashes to, the next ones if that is taken. NULL without memory.
- */
-static size_t *first_places(cora_future *const futures[], size_t count)
-{
-    size_t room = 4;
-
-    while (room < 2 * count)
-        room *= 2;
-
-    size_t *first = malloc((count > 0 ? count : 1) * sizeof first[0]);
-    size_t *table = malloc(room * sizeof table[0]);
-
-    if (first == NULL || table == NULL) {
-        free(first);
-        free(table);
-        return NULL;
-    }
-    memset(table, 0xff, room * sizeof table[0]);
-    for (size_t i = 0; i < count; i++) {
-        size_t place = ((uintptr_t)futures[i] >> 4) * 0x9e3779b97f4a7c15u % room;
-
-        while (table[place] != SIZE_MAX && futures[table[place]] != futures[i])
-            place = (place + 1) % room;
-        if (table[place] == SIZE_MAX)
-            table[place] = i;
-        first[i] = table[place];
-    }
-    free(table);
-    return first;
 }
 
 static void add_child(struct gathering *gathering, struct cora_future *future, size_t first)
@@ -209,12 +162,12 @@ static void count_done(struct gathering *gathering)
 static int gather(cora_future *const futures[], size_t count, unsigned flags, cora_future **ret)
 {
     struct cora_loop *loop;
-    int rc = check(futures, count, &loop);
+    int rc = cora__futures_check(futures, count, &loop);
 
     if (rc < 0)
         return rc;
 
-    size_t *first = first_places(futures, count);
+    size_t *first = cora__futures_first(futures, count);
     struct gathering *gathering = first != NULL ? create(loop, count, flags) : NULL;
 
     if (gathering == NULL) {

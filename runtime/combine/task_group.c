@@ -21,9 +21,11 @@ struct group {
     struct cora__list members;    /* not done yet, in the order of their creation */
     struct cora_future *all_done; /* the exit waits for it; on its stack */
     struct cora__list finished;   /* done, and lent: their tasks stay until the exit */
+    int *errors;                  /* in the order in which they came; ... */
+    size_t error_count, room;     /* ... where memory was short, only the first `room` */
     int first_error;
-    int errors;
-    bool exiting, aborting;
+    int outcome; /* of the join */
+    bool exiting, joined, aborting;
     bool parent_cancel_requested; /* we cancelled the parent, to end the body */
 };
 
@@ -62,10 +64,26 @@ static void abort_group(struct group *group)
         cora_future_cancel(cora__container_of(link, struct member, link)->task);
 }
 
+static void add_error(struct group *group, int error)
+{
+    if (group->error_count == group->room) {
+        size_t room = group->room > 0 ? group->room * 2 : 4;
+        int *errors = realloc(group->errors, room * sizeof errors[0]);
+
+        if (errors != NULL) {
+            group->errors = errors;
+            group->room = room;
+        }
+    }
+    if (group->error_count < group->room)
+        group->errors[group->error_count] = error;
+    if (group->error_count++ == 0)
+        group->first_error = error;
+}
+
 static void child_failed(struct group *group, int error)
 {
-    if (group->errors++ == 0)
-        group->first_error = error;
+    add_error(group, error);
     if (!group->aborting && !group->parent_cancel_requested) {
         abort_group(group);
         group->parent_cancel_requested = true;
@@ -127,8 +145,7 @@ void cora_task_group_enter_(cora_task_group *self, const char *file, int line)
         group = NULL;
     *storage = (struct storage){.group = group};
     if (group != NULL) {
-        if (group->errors++ == 0) /* told at the exit; the first entry stays in force */
-            group->first_error = -CORA_EENTERED;
+        add_error(group, -CORA_EENTERED); /* told at the exit; the first entry stays in force */
         return;
     }
     group = parent != NULL ? calloc(1, sizeof *group) : NULL;
@@ -172,7 +189,7 @@ static int adopt(struct group *group, cora_task *task, struct member *member, co
     member->lent = ret != NULL;
     member->task = task; /* the reference that its creation returned */
     cora__list_append(&group->members, &member->link);
-    cora__list_append(&task->callbacks, &member->handle.link);
+    cora__future_watch(task, &member->handle);
     if (ret != NULL)
         *ret = task;
     return 0;
@@ -243,11 +260,11 @@ static int outcome(struct group *group, int rc, bool cancelled)
 
     if (group->parent_cancel_requested && cora_task_uncancel(parent) == 0)
         propagate = false;
-    if (group->errors == 0 && propagate)
+    if (group->error_count == 0 && propagate)
         return -ECANCELED;
-    if (rc < 0 && rc != -ECANCELED && group->errors++ == 0)
-        group->first_error = rc;
-    if (group->errors == 0)
+    if (rc < 0 && rc != -ECANCELED)
+        add_error(group, rc);
+    if (group->error_count == 0)
         return rc < 0 ? 0 : rc;
     if (group->parent->cancelling > 0) {
         cora_task_uncancel(parent);
@@ -256,27 +273,81 @@ static int outcome(struct group *group, int rc, bool cancelled)
     return group->first_error;
 }
 
-int cora_task_group_exit(cora_task_group *self, int rc)
+/* The group that the current task has entered; NULL, and why not in *error. */
+static struct group *open_group(struct storage *storage, int *error)
 {
-    struct storage *storage = inside(self);
     struct cora__task *task = cora__current_task();
     struct group *group = task != NULL ? find_group(storage, task) : NULL;
+
+    if (group != NULL)
+        return group;
+    *error = -CORA_EFINISHED; /* left, or another task's */
+    if (storage->error < 0)
+        *error = storage->error;
+    else if (storage->group == NULL && !storage->left)
+        *error = -CORA_ENOTENTERED;
+    return NULL;
+}
+
+int cora_task_group_join(cora_task_group *self, int rc)
+{
+    struct group *group = open_group(inside(self), &rc);
     bool cancelled;
 
-    if (group == NULL && storage->error < 0)
-        return storage->error;
-    if (group == NULL && storage->group == NULL && !storage->left)
-        return -CORA_ENOTENTERED;
-    if (group == NULL || group->exiting) /* left, or another task's */
-        return -CORA_EFINISHED;
+    if (group == NULL)
+        return rc;
+    if (group->exiting)
+        return group->joined ? group->outcome : -CORA_EFINISHED;
     group->exiting = true;
     if (rc < 0 && !group->aborting)
         abort_group(group);
     cancelled = join(group);
+    group->joined = true;
+    group->outcome = outcome(group, rc, cancelled);
+    return group->outcome;
+}
+
+int cora_task_group_exit(cora_task_group *self, int rc)
+{
+    struct storage *storage = inside(self);
+    struct group *group = open_group(storage, &rc);
+
+    if (group == NULL)
+        return rc;
+    if (!group->joined)
+        rc = cora_task_group_join(self, rc);
+    if (!group->joined) /* by a child of its own: it is being left already */
+        return rc;
     cora__scope_exit(group->parent, &group->scope);
     free_members(&group->finished);
-    rc = outcome(group, rc, cancelled);
-    *storage = (struct storage){.left = true};
+    free(group->errors);
     free(group);
+    *storage = (struct storage){.left = true};
     return rc;
+}
+
+size_t cora_task_group_errors(const cora_task_group *self, int errors[], size_t room)
+{
+    const struct group *group = inside((cora_task_group *)(uintptr_t)self)->group;
+    size_t stored;
+
+    if (group == NULL)
+        return 0;
+    stored = group->error_count < group->room ? group->error_count : group->room;
+    for (size_t i = 0; i < stored && i < room; i++)
+        errors[i] = group->errors[i];
+    return group->error_count;
+}
+
+void cora_task_group_cancel(cora_task_group *self)
+{
+    struct group *group = inside(self)->group;
+
+    if (group == NULL || (group->exiting && cora__list_empty(&group->members)) || group->aborting)
+        return;
+    abort_group(group);
+    if (!group->parent_cancel_requested) {
+        group->parent_cancel_requested = true;
+        cora_task_cancel(&group->parent->future);
+    }
 }

@@ -117,6 +117,11 @@ void cora__future_complete(struct cora_future *future, enum cora__future_state s
     cora__loop_push_all(future->loop, &future->callbacks);
 }
 
+void cora__future_wake_callback(void *future)
+{
+    cora__future_wake(future);
+}
+
 /* Only a plain future can be completed from outside: a task's outcome is its function's. */
 static int check_settable(const struct cora_future *future)
 {

@@ -68,6 +68,18 @@ static inline void cora__future_wake(struct cora_future *future)
         cora__future_complete(future, CORA__FINISHED, 0);
 }
 
+/* The same as a callback. */
+void cora__future_wake_callback(void *future);
+
+/* Queues the handle once the future is done; in the next iteration, if it is. */
+static inline void cora__future_watch(struct cora_future *future, struct cora__handle *handle)
+{
+    if (cora__future_done(future))
+        cora__loop_push(future->loop, handle);
+    else
+        cora__list_append(&future->callbacks, &handle->link);
+}
+
 /* Who waits for it will never be called. */
 void cora__future_drop_callbacks(struct cora_future *future);
 

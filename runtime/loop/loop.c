@@ -258,6 +258,9 @@ static int iterate(struct cora_loop *loop)
 {
     bool work = !cora__list_empty(&loop->ready);
 
+    if (loop->timers.empty > 0)
+        cora__timers_clean(&loop->timers);
+
     if (!work && loop->ends_in_deadlock && !can_be_woken(loop))
         return -EDEADLK;
     if (!work || loop->look || loop->stopping || time_to_look(loop)) {

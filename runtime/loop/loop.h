@@ -58,18 +58,19 @@ static inline void cora__handle_drop(struct cora__handle *handle)
 struct cora__timer {
     struct cora__handle handle;
     double when;
-    uint64_t sequence; /* of equal deadlines the first armed comes first */
     size_t place;      /* in the heap; TIMER_IDLE when not armed */
 };
 
 struct cora__timers {
-    /* The deadline stands beside the pointer: comparing touches no sleeper's stack. */
     struct cora__timer_slot {
         double when;
-        struct cora__timer *timer;
-    } * heap;
+        struct cora__timer *timer; /* NULL: it was disarmed */
+        uint64_t sequence;         /* of equal deadlines the first armed comes first */
+    } *heap;
     size_t count, room;
+    size_t empty; /* slots whose timer was disarmed */
     uint64_t sequence;
+    bool heapq_order; /* of equal deadlines whichever Python's heapq has first */
 };
 
 /* Someone who waits for a descriptor. See io.c. */

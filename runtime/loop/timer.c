@@ -1,7 +1,14 @@
 /*
- * timer.c: the armed timers, in a heap with four children a node: half the depth of a binary one,
- * and the four lie side by side, deadlines included. Each timer knows its place, so that disarming
- * it, which is what happens to most timeouts, costs no search and leaves nothing behind.
+ * timer.c: the armed timers, in CPython's heap.
+ *
+ * A binary heap of slots that hold the deadline beside the pointer, so that comparing touches no
+ * sleeper's stack. Each timer knows its slot; disarming it empties the slot and leaves the heap as it
+ * is, which is what happens to most timeouts: no search and no moving. Empty slots go when they come
+ * to the top, or all at once when they are more than half of a hundred.
+ *
+ * The steps of pushing, popping and purging are those of asyncio and its heapq, so that even the
+ * order in which timers of the same instant fire, an accident of the heap, can be had as there
+ * (cora_loop_set_heapq_order). By default the first armed comes first.
  */
 #include "loop/timer.h"
 
@@ -9,27 +16,33 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { CHILDREN = 4, FIRST_ROOM = 64 };
+enum { FIRST_ROOM = 64, LEAST_PURGED = 100 };
 
 static const size_t IDLE = SIZE_MAX;
 
-static bool is_before(struct cora__timer_slot a, struct cora__timer_slot b)
+static bool is_before(const struct cora__timers *timers, struct cora__timer_slot a,
+                      struct cora__timer_slot b)
 {
-    return a.when < b.when || (a.when == b.when && a.timer->sequence < b.timer->sequence);
+    if (a.when != b.when || timers->heapq_order)
+        return a.when < b.when;
+    return a.sequence < b.sequence;
 }
 
 static void put(struct cora__timers *timers, size_t place, struct cora__timer_slot slot)
 {
     timers->heap[place] = slot;
-    slot.timer->place = place;
+    if (slot.timer != NULL)
+        slot.timer->place = place;
 }
 
-static void move_up(struct cora__timers *timers, size_t place, struct cora__timer_slot slot)
+static void move_up(struct cora__timers *timers, size_t top, size_t place)
 {
-    while (place > 0) {
-        size_t parent = (place - 1) / CHILDREN;
+    struct cora__timer_slot slot = timers->heap[place];
 
-        if (!is_before(slot, timers->heap[parent]))
+    while (place > top) {
+        size_t parent = (place - 1) / 2;
+
+        if (!is_before(timers, slot, timers->heap[parent]))
             break;
         put(timers, place, timers->heap[parent]);
         place = parent;
@@ -37,58 +50,94 @@ static void move_up(struct cora__timers *timers, size_t place, struct cora__time
     put(timers, place, slot);
 }
 
-static void move_down(struct cora__timers *timers, size_t place, struct cora__timer_slot slot)
+/* Down to a leaf, always with the lesser child, and up again to where it belongs. */
+static void move_down(struct cora__timers *timers, size_t top)
 {
-    for (;;) {
-        size_t first = place * CHILDREN + 1;
-        size_t end = first + CHILDREN < timers->count ? first + CHILDREN : timers->count;
-        size_t least = first;
+    struct cora__timer_slot slot = timers->heap[top];
+    size_t place = top;
 
-        if (first >= timers->count)
-            break;
-        for (size_t child = first + 1; child < end; child++)
-            if (is_before(timers->heap[child], timers->heap[least]))
-                least = child;
-        if (!is_before(timers->heap[least], slot))
-            break;
-        put(timers, place, timers->heap[least]);
-        place = least;
+    while (place < timers->count / 2) {
+        size_t child = 2 * place + 1;
+
+        if (child + 1 < timers->count &&
+            !is_before(timers, timers->heap[child], timers->heap[child + 1]))
+            child++;
+        put(timers, place, timers->heap[child]);
+        place = child;
     }
     put(timers, place, slot);
+    move_up(timers, top, place);
 }
 
-static void take_out(struct cora__timers *timers, struct cora__timer *timer)
+static struct cora__timer *pop(struct cora__timers *timers)
 {
-    size_t place = timer->place;
+    struct cora__timer *timer = timers->heap[0].timer;
     struct cora__timer_slot last = timers->heap[--timers->count];
 
-    timer->place = IDLE;
-    if (last.timer == timer)
-        return;
-    if (place > 0 && is_before(last, timers->heap[(place - 1) / CHILDREN]))
-        move_up(timers, place, last);
+    if (timers->count > 0) {
+        put(timers, 0, last);
+        move_down(timers, 0);
+    }
+    if (timer != NULL)
+        timer->place = IDLE;
     else
-        move_down(timers, place, last);
+        timers->empty--;
+    return timer;
+}
+
+static bool must_purge(const struct cora__timers *timers)
+{
+    return timers->count > LEAST_PURGED && timers->empty > timers->count / 2;
+}
+
+static void purge(struct cora__timers *timers)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < timers->count; i++)
+        if (timers->heap[i].timer != NULL)
+            put(timers, count++, timers->heap[i]);
+    timers->count = count;
+    timers->empty = 0;
+    for (size_t i = count / 2; i-- > 0;)
+        move_down(timers, i);
+}
+
+void cora__timers_clean(struct cora__timers *timers)
+{
+    if (must_purge(timers))
+        purge(timers);
+    else
+        while (timers->count > 0 && timers->heap[0].timer == NULL)
+            pop(timers);
+}
+
+static int make_room(struct cora__timers *timers)
+{
+    size_t room = timers->room > 0 ? timers->room * 2 : FIRST_ROOM;
+    struct cora__timer_slot *heap;
+
+    if (timers->count < timers->room)
+        return 0;
+    heap = realloc(timers->heap, room * sizeof heap[0]);
+    if (heap == NULL)
+        return -ENOMEM;
+    timers->heap = heap;
+    timers->room = room;
+    return 0;
 }
 
 int cora__timer_start(struct cora_loop *loop, struct cora__timer *timer, double when)
 {
     struct cora__timers *timers = &loop->timers;
+    int rc = isnan(when) ? -EINVAL : make_room(timers);
 
-    if (isnan(when))
-        return -EINVAL;
-    if (timers->count == timers->room) {
-        size_t room = timers->room > 0 ? timers->room * 2 : FIRST_ROOM;
-        struct cora__timer_slot *heap = realloc(timers->heap, room * sizeof heap[0]);
-
-        if (heap == NULL)
-            return -ENOMEM;
-        timers->heap = heap;
-        timers->room = room;
-    }
+    if (rc < 0)
+        return rc;
     timer->when = when;
-    timer->sequence = timers->sequence++;
-    move_up(timers, timers->count++, (struct cora__timer_slot){when, timer});
+    timers->heap[timers->count++] =
+        (struct cora__timer_slot){.when = when, .timer = timer, .sequence = timers->sequence++};
+    move_up(timers, 0, timers->count - 1);
     /* The virtual clock stands still while work is ready: what is due now is due at once. */
     if (loop->virtual_clock && cora__loop_is_due(loop, when))
         cora__loop_look(loop);
@@ -97,10 +146,18 @@ int cora__timer_start(struct cora_loop *loop, struct cora__timer *timer, double 
 
 void cora__timer_stop(struct cora_loop *loop, struct cora__timer *timer)
 {
-    if (timer->place != IDLE)
-        take_out(&loop->timers, timer);
-    else
+    struct cora__timers *timers = &loop->timers;
+
+    if (timer->place == IDLE) {
         cora__list_remove(&timer->handle.link);
+        return;
+    }
+    timers->heap[timer->place].timer = NULL;
+    timers->empty++;
+    /* asyncio cleans up in every iteration; in virtual time we follow it to the letter. */
+    if (must_purge(timers) || (loop->virtual_clock && timer->place == 0))
+        cora__loop_look(loop);
+    timer->place = IDLE;
 }
 
 void cora__timers_run(struct cora_loop *loop, double limit)
@@ -108,10 +165,10 @@ void cora__timers_run(struct cora_loop *loop, double limit)
     struct cora__timers *timers = &loop->timers;
 
     while (timers->count > 0 && timers->heap[0].when < limit) {
-        struct cora__timer *timer = timers->heap[0].timer;
+        struct cora__timer *timer = pop(timers);
 
-        take_out(timers, timer);
-        cora__loop_push(loop, &timer->handle);
+        if (timer != NULL)
+            cora__loop_push(loop, &timer->handle);
     }
 }
 
@@ -119,13 +176,23 @@ void cora__timers_close(struct cora_loop *loop)
 {
     struct cora__timers *timers = &loop->timers;
 
-    while (timers->count > 0) {
-        struct cora__timer *timer = timers->heap[timers->count - 1].timer;
+    for (size_t i = 0; i < timers->count; i++) {
+        struct cora__timer *timer = timers->heap[i].timer;
 
-        take_out(timers, timer);
+        if (timer == NULL)
+            continue;
+        timer->place = IDLE;
+        timers->heap[i].timer = NULL;
         cora__handle_drop(&timer->handle);
     }
     free(timers->heap);
-    timers->heap = NULL;
-    timers->room = 0;
+    *timers = (struct cora__timers){.heap = NULL};
+}
+
+int cora_loop_set_heapq_order(cora_loop *loop, bool heapq_order)
+{
+    if (loop->timers.count > 0)
+        return -EBUSY;
+    loop->timers.heapq_order = heapq_order;
+    return 0;
 }

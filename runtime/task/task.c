@@ -425,9 +425,43 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
     task->number = ++loop->task_number;
     task->default_name[0] = '\0';
     cora__list_append(&loop->all_tasks, &task->link);
-    cora__loop_push(loop, &task->step);
     loop->hooks = &hooks;
     return task;
+}
+
+/*
+ * Runs a new task at once. For so long its creator stands in for the loop: when the task suspends or
+ * ends, control comes back here.
+ */
+static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
+{
+    struct cora_coroutine *self = cora__coroutine_self();
+    struct cora_coroutine *loop_coroutine = loop->coroutine;
+    struct cora__handle *running = loop->running;
+    struct cora_context *context = cora__context_current;
+    sig_atomic_t through_loop = loop->through_loop;
+
+    if (!start(&task->step, NULL))
+        return;
+    loop->coroutine = self;
+    loop->through_loop = 1;
+    cora__loop_set_running(loop, &task->step);
+    cora__coroutine_transfer(self, &self->sp, task->step.coroutine, task->step.sp);
+    loop->coroutine = loop_coroutine;
+    loop->through_loop = through_loop || loop->interrupted;
+    loop->running = running;
+    cora__context_current = context;
+}
+
+static cora_task *begin(struct cora__task *task, const cora_task_options *options)
+{
+    struct cora_loop *loop = task->future.loop;
+
+    if (options != NULL && options->eager_start && loop == cora__loop_running)
+        run_eagerly(loop, task);
+    else
+        cora__loop_push(loop, &task->step);
+    return &task->future;
 }
 
 cora_task *cora_loop_create_task_copy(cora_loop *loop, const cora_task_options *options,
@@ -440,7 +474,7 @@ cora_task *cora_loop_create_task_copy(cora_loop *loop, const cora_task_options *
         return NULL;
     memcpy(task->args, args, size);
     task->arg = task->args;
-    return &task->future;
+    return begin(task, options);
 }
 
 cora_task *cora_loop_create_task_arg(cora_loop *loop, const cora_task_options *options,
@@ -451,7 +485,7 @@ cora_task *cora_loop_create_task_arg(cora_loop *loop, const cora_task_options *o
     if (task == NULL)
         return NULL;
     task->arg = arg;
-    return &task->future;
+    return begin(task, options);
 }
 
 /* ---- questions ----------------------------------------------------------------------------- */

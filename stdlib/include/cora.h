@@ -4,14 +4,19 @@
 #ifndef CORA_H
 #define CORA_H
 
+#include <cora/barrier.h>
 #include <cora/base.h>
+#include <cora/condition.h>
 #include <cora/contextvars.h>
 #include <cora/coroutine.h>
 #include <cora/error.h>
+#include <cora/event.h>
 #include <cora/future.h>
 #include <cora/gather.h>
 #include <cora/generator.h>
+#include <cora/lock.h>
 #include <cora/loop.h>
+#include <cora/queue.h>
 #include <cora/run.h>
 #include <cora/semaphore.h>
 #include <cora/sock.h>
@@ -19,6 +24,7 @@
 #include <cora/task_group.h>
 #include <cora/thread.h>
 #include <cora/timeout.h>
+#include <cora/wait.h>
 #include <cora/waiter.h>
 
 #endif

@@ -31,7 +31,10 @@ CORA_BEGIN_DECLS
     X(CORA_EFINISHED, 5014, "the scope is finished")                                               \
     X(CORA_ESHUTDOWN, 5015, "the task group is shutting down and takes no new tasks")              \
     X(CORA_EUNBALANCED, 5016, "a scope was left open, or scopes were left in the wrong order")     \
-    X(CORA_EQUEUESHUTDOWN, 5017, "the queue has been shut down")
+    X(CORA_EQUEUESHUTDOWN, 5017, "the queue has been shut down")                                   \
+    X(CORA_EQUEUEFULL, 5018, "the queue is full")                                                  \
+    X(CORA_EQUEUEEMPTY, 5019, "the queue is empty")                                                \
+    X(CORA_EBROKENBARRIER, 5020, "the barrier is broken")
 
 enum cora_error {
 #define CORA_ERROR_ENUM(name, value, text) name = (value),

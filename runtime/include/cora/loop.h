@@ -201,6 +201,13 @@ CORA_API void *cora_loop_get_default_executor(const cora_loop *loop);
 CORA_API CORA_MUST_CHECK int cora_loop_use_virtual_clock(cora_loop *loop, double now);
 
 /*
+ * Timers of the same instant fire in the order in which CPython's heap has them, an accident, instead
+ * of first armed, first fired: for programs that are compared with CPython's line by line. 0, or
+ * -EBUSY when a timer is armed already.
+ */
+CORA_API CORA_MUST_CHECK int cora_loop_set_heapq_order(cora_loop *loop, bool heapq_order);
+
+/*
  * A loop that runs until a future is complete ends with -EDEADLK, and a report of who waits for
  * what, when nothing can ever wake it: nothing ready, no timer, no descriptor or signal watched, no
  * job in a thread. A thread of your own that will make a _threadsafe call is to be announced, by a

@@ -53,7 +53,9 @@ CORA_API void cora_task_group_enter_(cora_task_group *group, const char *file, i
 
 /* A task of the group that runs fn(arg). */
 #define cora_task_group_create_task_arg(group, fn, arg)                                            \
-    cora_task_group_create_task_arg_((group), NULL, NULL, (fn), #fn, (arg))
+    cora_task_group_create_task_arg_with((group), NULL, NULL, fn, (arg))
+#define cora_task_group_create_task_arg_with(group, options, ret, fn, arg)                         \
+    cora_task_group_create_task_arg_((group), (options), (ret), (fn), #fn, (arg))
 
 /* What these macros call. */
 CORA_API CORA_MUST_CHECK int cora_task_group_create_task_copy(cora_task_group *group,
@@ -73,6 +75,24 @@ CORA_API CORA_MUST_CHECK int cora_task_group_create_task_arg_(cora_task_group *g
  * cancelled task is no failure.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_task_group_exit(cora_task_group *group, int rc);
+
+/*
+ * The first half of the exit: waits, and returns what the exit will. Afterwards, until the exit, which
+ * is then to be given that result, the tasks and the errors can be looked at.
+ */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_task_group_join(cora_task_group *group, int rc);
+
+/*
+ * The errors of the group's tasks, in the order in which they failed, then the body's: writes up to
+ * `room` of them and returns how many there are. asyncio's ExceptionGroup.exceptions.
+ */
+CORA_API size_t cora_task_group_errors(const cora_task_group *group, int errors[], size_t room);
+
+/*
+ * TaskGroup.cancel(): cancels the group's tasks and its body; the exit then returns 0 unless a task
+ * fails. From the body or from a task of the group. No effect once the group is being left.
+ */
+CORA_API void cora_task_group_cancel(cora_task_group *group);
 
 CORA_END_DECLS
 

@@ -45,6 +45,26 @@ CORA_API void cora_semaphore_release(cora_semaphore *semaphore);
 /* Whether an acquire would have to wait. */
 CORA_API bool cora_semaphore_locked(const cora_semaphore *semaphore);
 
+/* asyncio.BoundedSemaphore: never has more permits than at first. Its members are private. */
+typedef struct cora_bounded_semaphore {
+    cora_semaphore semaphore_;
+    int bound_;
+} cora_bounded_semaphore;
+
+#define CORA_BOUNDED_SEMAPHORE_INIT(value)                                                         \
+    {                                                                                              \
+        CORA_SEMAPHORE_INIT(value), (value)                                                        \
+    }
+CORA_API void cora_bounded_semaphore_init(cora_bounded_semaphore *semaphore, int value);
+
+/* As the semaphore's. */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int
+cora_bounded_semaphore_acquire(cora_bounded_semaphore *semaphore);
+CORA_API bool cora_bounded_semaphore_locked(const cora_bounded_semaphore *semaphore);
+
+/* As the semaphore's; -CORA_EINVALIDSTATE, and nothing is done, where all permits are back. */
+CORA_API int cora_bounded_semaphore_release(cora_bounded_semaphore *semaphore);
+
 CORA_END_DECLS
 
 #endif

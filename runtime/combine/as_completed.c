@@ -1,0 +1,170 @@
+#include <cora/wait.h>
+
+#include "combine/futures.h"
+#include "task/task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* One iteration: a handle in the callbacks of each different future, and a queue of those done. */
+struct iteration {
+    struct cora_loop *loop;
+    struct cora__timer timer;
+    struct cora_future *waiting; /* of the task in next, on its stack; NULL */
+    size_t different, asked;     /* futures; calls of next */
+    size_t done, taken;          /* ends and begins the queue */
+    size_t completed;
+    struct cora_future **queue; /* NULL: one that the timeout has cut off */
+    struct watch {
+        struct cora__handle handle;
+        struct cora_future *future;
+        struct iteration *iteration;
+    } watches[];
+};
+
+_Static_assert(sizeof(struct iteration *) == sizeof(cora_as_completed), "it holds one pointer");
+
+static struct iteration **inside(cora_as_completed *each)
+{
+    return (struct iteration **)each;
+}
+
+static void add(struct iteration *iteration, struct cora_future *future)
+{
+    iteration->queue[iteration->done++] = future;
+    if (iteration->waiting != NULL)
+        cora__future_wake(iteration->waiting);
+}
+
+static void on_done(void *arg)
+{
+    struct watch *watch = arg;
+    struct iteration *iteration = watch->iteration;
+
+    add(iteration, watch->future);
+    if (++iteration->completed == iteration->different)
+        cora__timer_stop(iteration->loop, &iteration->timer);
+}
+
+/* Those that are not done count as cut off, and are no longer watched. */
+static void on_timeout(void *arg)
+{
+    struct iteration *iteration = arg;
+
+    for (size_t i = 0; i < iteration->different; i++)
+        cora__list_remove(&iteration->watches[i].handle.link);
+    while (iteration->done < iteration->different)
+        add(iteration, NULL);
+}
+
+static struct iteration *create(struct cora_loop *loop, size_t count)
+{
+    struct iteration *iteration =
+        calloc(1, sizeof *iteration + count * sizeof iteration->watches[0]);
+    struct cora_future **queue = calloc(count + 1, sizeof queue[0]);
+
+    if (iteration == NULL || queue == NULL) {
+        free(iteration);
+        free(queue);
+        return NULL;
+    }
+    iteration->loop = loop;
+    iteration->queue = queue;
+    cora__timer_init(&iteration->timer, on_timeout, iteration);
+    return iteration;
+}
+
+static void watch_all(struct iteration *iteration, cora_future *const futures[],
+                      const size_t *first, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (first[i] != i)
+            continue;
+
+        struct watch *watch = &iteration->watches[iteration->different++];
+
+        cora__handle_init(&watch->handle, on_done, watch);
+        watch->future = cora_future_ref(futures[i]);
+        watch->iteration = iteration;
+        cora__future_watch(futures[i], &watch->handle);
+    }
+}
+
+int cora_as_completed_start(cora_as_completed *each, cora_future *const futures[], size_t count,
+                            double timeout)
+{
+    struct iteration *iteration;
+    struct cora_loop *loop;
+    size_t *first;
+    int rc = cora__futures_check(futures, count, &loop);
+
+    *inside(each) = NULL;
+    if (rc == 0 && isnan(timeout))
+        rc = -EINVAL;
+    if (rc < 0)
+        return rc;
+    first = cora__futures_first(futures, count);
+    iteration = create(loop, count);
+    if (first == NULL || iteration == NULL)
+        rc = -ENOMEM;
+    else if (!isinf(timeout) && count > 0)
+        rc = cora__timer_start(loop, &iteration->timer, cora_loop_time(loop) + timeout);
+    if (rc == 0) {
+        watch_all(iteration, futures, first, count);
+        *inside(each) = iteration;
+    } else if (iteration != NULL) {
+        free(iteration->queue);
+        free(iteration);
+    }
+    free(first);
+    return rc;
+}
+
+static int wait_for_one(struct iteration *iteration)
+{
+    struct cora_future waiting;
+    int rc;
+
+    if (iteration->taken < iteration->done)
+        return 0;
+    cora__future_init(&waiting, iteration->loop, NULL, "the next of several futures");
+    iteration->waiting = &waiting;
+    rc = cora_await(&waiting);
+    iteration->waiting = NULL;
+    return rc;
+}
+
+int cora_as_completed_next(cora_as_completed *each, cora_future **ret)
+{
+    struct iteration *iteration = *inside(each);
+    struct cora_future *future;
+    int rc;
+
+    if (iteration == NULL || iteration->asked == iteration->different)
+        return -CORA_ESTOPITERATION;
+    iteration->asked++;
+    rc = wait_for_one(iteration);
+    if (rc < 0)
+        return rc;
+    future = iteration->queue[iteration->taken++];
+    if (future == NULL)
+        return -ETIMEDOUT;
+    *ret = future;
+    return 0;
+}
+
+void cora_as_completed_stop(cora_as_completed *each)
+{
+    struct iteration *iteration = *inside(each);
+
+    if (iteration == NULL)
+        return;
+    *inside(each) = NULL;
+    cora__timer_stop(iteration->loop, &iteration->timer);
+    for (size_t i = 0; i < iteration->different; i++) {
+        cora__list_remove(&iteration->watches[i].handle.link);
+        cora_future_unref(iteration->watches[i].future);
+    }
+    free(iteration->queue);
+    free(iteration);
+}

@@ -1,0 +1,62 @@
+#include <cora/lock.h>
+
+#include <errno.h>
+
+void cora_lock_init(cora_lock *lock)
+{
+    *lock = (cora_lock)CORA_LOCK_INIT;
+}
+
+bool cora_lock_locked(const cora_lock *lock)
+{
+    return lock->locked_;
+}
+
+/* Whether everyone in the queue has been cancelled: then nobody's turn is taken from him. */
+static bool nobody_waits(const cora_lock *lock)
+{
+    const cora_wait_queue *queue = &lock->waiters_;
+
+    for (cora_waiter *w = cora_wait_queue_first(queue); w != NULL;
+         w = cora_wait_queue_next(queue, w))
+        if (cora_waiter_pending(w) || cora_waiter_woken(w))
+            return false;
+    return true;
+}
+
+/* The first alone: if it has been woken already it will take the lock, and if it has been cancelled
+ * it will pass the turn on when it runs. */
+static void wake_first(cora_lock *lock)
+{
+    cora_waiter *first = cora_wait_queue_first(&lock->waiters_);
+
+    if (first != NULL)
+        cora_waiter_wake(first);
+}
+
+int cora_lock_acquire(cora_lock *lock)
+{
+    cora_waiter waiter;
+    int rc = 0;
+
+    if (lock->locked_ || !nobody_waits(lock)) {
+        cora_waiter_init(&waiter, "lock", lock);
+        cora_wait_queue_append(&lock->waiters_, &waiter);
+        rc = cora_waiter_wait(&waiter);
+        cora_wait_queue_remove(&lock->waiters_, &waiter);
+    }
+    if (rc == 0)
+        lock->locked_ = true;
+    else if (!lock->locked_)
+        wake_first(lock);
+    return rc;
+}
+
+int cora_lock_release(cora_lock *lock)
+{
+    if (!lock->locked_)
+        return -CORA_EINVALIDSTATE;
+    lock->locked_ = false;
+    wake_first(lock);
+    return 0;
+}
