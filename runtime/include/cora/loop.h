@@ -147,7 +147,10 @@ CORA_API bool cora_loop_remove_writer(cora_loop *loop, int fd);
 CORA_API CORA_MUST_CHECK int cora_loop_add_signal_handler(cora_loop *loop, int signum,
                                                           cora_callback *fn, void *arg);
 
-/* True if there was one; the signal then has its default effect again. */
+/*
+ * True if there was one; the signal then has its default effect again, unless somebody else has
+ * installed a handler meanwhile. A forked child has none of its parent's handlers.
+ */
 CORA_API bool cora_loop_remove_signal_handler(cora_loop *loop, int signum);
 
 /* ---- reports ------------------------------------------------------------------------------- */
