@@ -171,8 +171,7 @@ int cora_timeout_exit(cora_timeout *self, int rc)
 int cora_timeout_reschedule(cora_timeout *self, double when)
 {
     struct timeout *timeout = inside(self);
-    struct cora__task *task = cora__current_task();
-    struct entry *entry = task != NULL ? find_entry(timeout, task) : NULL;
+    struct entry *entry = timeout->entry; /* any task may move it, as long as its own is in it */
 
     if (entry == NULL)
         return not_open(timeout);

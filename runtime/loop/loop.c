@@ -233,7 +233,7 @@ static bool can_be_woken(struct cora_loop *loop)
 {
     return !cora__list_empty(&loop->ready) || first_deadline(loop) < INFINITY ||
            loop->watched > 0 || loop->signals > 0 || loop->holds > 0 || loop->stopping ||
-           cora__foreign_waits(loop);
+           loop->notified || cora__foreign_waits(loop);
 }
 
 /*

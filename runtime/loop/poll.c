@@ -141,7 +141,7 @@ static void on_bound(EV_P_ ev_timer *timer, int events)
 /* Whether libev will find what a new loop takes, unless another thread is quicker. */
 static bool memory_is_left(void)
 {
-    void *volatile block = malloc(32 * 1024);
+    void *volatile block = malloc((size_t)32 << 10);
     bool is_left = block != NULL;
 
     free(block);

@@ -1210,7 +1210,7 @@ static int count_refusals(void)
     int lowest = next_descriptor(), refusals = 0;
 
     for (;; refusals++) {
-        rlim_t room = (rlim_t)(lowest + refusals);
+        rlim_t room = (rlim_t)lowest + (rlim_t)refusals;
         cora_loop *loop = NULL;
         int rc;
 
