@@ -17,7 +17,7 @@ bool cora_semaphore_locked(const cora_semaphore *semaphore)
 {
     cora_wait_queue *queue = waiters(semaphore);
 
-    if (semaphore->value_ == 0)
+    if (semaphore->value_ <= 0)
         return true;
     for (cora_waiter *w = cora_wait_queue_first(queue); w != NULL;
          w = cora_wait_queue_next(queue, w))
@@ -55,8 +55,7 @@ int cora_semaphore_acquire(cora_semaphore *semaphore)
 void cora_semaphore_release(cora_semaphore *semaphore)
 {
     semaphore->value_++;
-    if (cora_wait_queue_wake_first(waiters(semaphore)))
-        semaphore->value_--;
+    wake_waiters(semaphore);
 }
 
 /* ---- bounded ------------------------------------------------------------------------------- */

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +20,8 @@ struct job {
     int (*fn)(void *arg);
     cora_context *context;
     cora_loop *loop;
+    struct pool *pool;
+    pid_t process;
     cora_waiter *waiter; /* NULL once its task has gone away; the loop's side only */
     cora_trigger done;
     bool ended; /* and the loop has heard of it */
@@ -29,6 +30,9 @@ struct job {
 };
 
 struct pool {
+    cora_loop *loop;
+    pid_t process; /* to which its threads belong */
+    int in_flight; /* jobs that the loop is held for; its side only */
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct job *first, **last; /* waiting for a worker */
@@ -45,16 +49,21 @@ static void free_job(struct job *job)
     free(job);
 }
 
+/* The loop was closed before it heard of the job's end. */
 static void drop_job(void *arg)
 {
-    free_job(arg);
+    struct job *job = arg;
+
+    if (job->process == getpid())
+        cora_loop_release(job->loop);
+    free_job(job);
 }
 
 static void run_job(struct job *job)
 {
     job->result = cora_context_run(job->context, job->fn, job->args);
     if (cora_trigger_fire(&job->done) < 0)
-        free_job(job); /* the loop was closed: nobody waits */
+        drop_job(job);
 }
 
 static struct job *next_job(struct pool *pool)
@@ -90,16 +99,14 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Signals are the business of the program's own threads. */
+/*
+ * No signal is blocked in it: a fault in a job must get to its handler, and a program that a job
+ * starts inherits the mask. The loop's own handlers may run in any thread.
+ */
 static int start_worker(struct pool *pool)
 {
-    sigset_t all, before;
-    int error;
+    int error = pthread_create(&pool->thread[pool->threads], NULL, work, pool);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&pool->thread[pool->threads], NULL, work, pool);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error == 0)
         pool->threads++;
     return -error;
@@ -107,11 +114,41 @@ static int start_worker(struct pool *pool)
 
 /* ---- the pool ------------------------------------------------------------------------------ */
 
-/* Waits for the jobs that have been taken in, as executor.shutdown(wait=True) does. */
-static void shutdown_pool(void *executor)
+/* An empty pool without threads, of this process. */
+static void init_pool(struct pool *pool)
 {
-    struct pool *pool = executor;
+    pool->process = getpid();
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->work, NULL);
+    pool->first = NULL;
+    pool->last = &pool->first;
+    pool->threads = pool->idle = pool->queued = 0;
+    pool->closing = false;
+}
 
+static void begin_job(struct pool *pool)
+{
+    pool->in_flight++;
+    cora_loop_hold(pool->loop);
+}
+
+/* A job of the parent's is none of a forked child's: all of them are forgotten at once. */
+static void end_job(struct job *job)
+{
+    if (job->process != getpid())
+        return;
+    job->pool->in_flight--;
+    cora_loop_release(job->loop);
+}
+
+static void forget_jobs(struct pool *pool)
+{
+    for (; pool->in_flight > 0; pool->in_flight--)
+        cora_loop_release(pool->loop);
+}
+
+static void end_workers(struct pool *pool)
+{
     pthread_mutex_lock(&pool->lock);
     pool->closing = true;
     pthread_cond_broadcast(&pool->work);
@@ -120,39 +157,84 @@ static void shutdown_pool(void *executor)
         pthread_join(pool->thread[i], NULL);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);
+}
+
+static bool is_ours(const struct pool *pool)
+{
+    return pool->process == getpid();
+}
+
+static bool is_busy(void *arg)
+{
+    struct pool *pool = arg;
+
+    return pool->in_flight > 0 && is_ours(pool);
+}
+
+/* Waits for the jobs that have been taken in, as executor.shutdown(wait=True) does. */
+static void close_pool(void *arg)
+{
+    struct pool *pool = arg;
+
+    if (is_ours(pool))
+        end_workers(pool);
+    else
+        forget_jobs(pool);
     free(pool);
+}
+
+static const cora_attachment_kind pool_kind = {is_busy, close_pool};
+
+static struct pool *create_pool(cora_loop *loop)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    int most = cpus > 0 && cpus + 4 < 32 ? (int)cpus + 4 : 32;
+    struct pool *pool = calloc(1, sizeof *pool + (size_t)most * sizeof pool->thread[0]);
+
+    if (pool == NULL)
+        return NULL;
+    if (cora_loop_attach(loop, &pool_kind, pool) < 0) {
+        free(pool);
+        return NULL;
+    }
+    pool->loop = loop;
+    pool->most = most;
+    init_pool(pool);
+    return pool;
 }
 
 static struct pool *pool_of(cora_loop *loop)
 {
-    struct pool *pool = cora_loop_get_default_executor(loop);
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    int most = cpus > 0 && cpus + 4 < 32 ? (int)cpus + 4 : 32;
+    struct pool *pool = cora_loop_attached(loop, &pool_kind);
 
-    if (pool != NULL)
-        return pool;
-    pool = calloc(1, sizeof *pool + (size_t)most * sizeof pool->thread[0]);
     if (pool == NULL)
-        return NULL;
-    pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->work, NULL);
-    pool->last = &pool->first;
-    pool->most = most;
-    cora_loop_set_default_executor(loop, pool, shutdown_pool);
+        return create_pool(loop);
+    if (!is_ours(pool)) { /* its lock too may be held by a thread that is not there */
+        forget_jobs(pool);
+        init_pool(pool);
+    }
     return pool;
+}
+
+/* Of the workers: with fewer than hoped for a job will run, without any it will not. */
+static int see_to_workers(struct pool *pool)
+{
+    int rc = 0;
+
+    /* An idle worker that was woken for a job, and has not come round to take it, is not free. */
+    if (pool->idle <= pool->queued && pool->threads < pool->most)
+        rc = start_worker(pool);
+    return pool->threads > 0 ? 0 : rc;
 }
 
 static int submit(struct pool *pool, struct job *job)
 {
-    int rc = 0;
+    int rc;
 
     pthread_mutex_lock(&pool->lock);
-    /* An idle worker that was woken for a job, and has not come round to take it, is not free. */
-    if (pool->idle <= pool->queued && pool->threads < pool->most)
-        rc = start_worker(pool);
-    if (pool->threads > 0)
-        rc = 0; /* with fewer workers than hoped for, but it will run */
+    rc = see_to_workers(pool);
     if (rc == 0) {
+        begin_job(pool);
         pool->queued++;
         *pool->last = job;
         pool->last = &job->next;
@@ -189,7 +271,7 @@ static void on_done(void *arg)
 {
     struct job *job = arg;
 
-    cora_loop_release(job->loop);
+    end_job(job);
     job->ended = true;
     if (job->waiter != NULL)
         cora_waiter_wake(job->waiter);
@@ -197,7 +279,8 @@ static void on_done(void *arg)
         free_job(job);
 }
 
-static struct job *create_job(cora_loop *loop, int (*fn)(void *arg), const void *args, size_t size)
+static struct job *create_job(struct pool *pool, int (*fn)(void *arg), const void *args,
+                              size_t size)
 {
     struct job *job = calloc(1, sizeof *job + size);
 
@@ -209,9 +292,12 @@ static struct job *create_job(cora_loop *loop, int (*fn)(void *arg), const void 
         return NULL;
     }
     job->fn = fn;
-    job->loop = loop;
-    cora_trigger_init(&job->done, loop, on_done, drop_job, job);
-    memcpy(job->args, args, size);
+    job->loop = pool->loop;
+    job->pool = pool;
+    job->process = pool->process;
+    cora_trigger_init(&job->done, pool->loop, on_done, drop_job, job);
+    if (size > 0)
+        memcpy(job->args, args, size);
     return job;
 }
 
@@ -223,17 +309,26 @@ static void leave(struct pool *pool, struct job *job)
 {
     if (job->ended) {
         free_job(job);
-    } else if (withdraw(pool, job)) {
-        cora_loop_release(job->loop);
+    } else if (is_ours(pool) && withdraw(pool, job)) {
+        end_job(job);
         free_job(job);
     } else {
         job->waiter = NULL;
     }
 }
 
+static int take_result(struct job *job, void *args, size_t size)
+{
+    int result = job->result;
+
+    if (size > 0)
+        memcpy(args, job->args, size);
+    free_job(job);
+    return result;
+}
+
 int cora_to_thread_copy(int (*fn)(void *arg), void *args, size_t size)
 {
-    cora_loop *loop = cora_get_running_loop();
     cora_waiter waiter;
     struct pool *pool;
     struct job *job;
@@ -241,16 +336,14 @@ int cora_to_thread_copy(int (*fn)(void *arg), void *args, size_t size)
 
     if (cora_current_task() == NULL)
         return -CORA_ENOTASK;
-    pool = pool_of(loop);
-    job = pool != NULL ? create_job(loop, fn, args, size) : NULL;
+    pool = pool_of(cora_get_running_loop());
+    job = pool != NULL ? create_job(pool, fn, args, size) : NULL;
     if (job == NULL)
         return -ENOMEM;
     cora_waiter_init(&waiter, "a job in a thread,", job);
     job->waiter = &waiter;
-    cora_loop_hold(loop);
     rc = submit(pool, job);
     if (rc < 0) {
-        cora_loop_release(loop);
         free_job(job);
         return rc;
     }
@@ -259,8 +352,5 @@ int cora_to_thread_copy(int (*fn)(void *arg), void *args, size_t size)
         leave(pool, job);
         return rc;
     }
-    memcpy(args, job->args, size);
-    rc = job->result;
-    free_job(job);
-    return rc;
+    return take_result(job, args, size);
 }

@@ -80,8 +80,7 @@ static bool cancel(struct cora_future *future, const char *message)
 
     if (cora__future_done(future))
         return false;
-    if (gathering
-            ->cancelling) { /* a child waits for this very gathering: the ring is broken here */
+    if (gathering->cancelling) { /* a child waits for this gathering: a ring, broken here */
         settle(gathering, -ECANCELED);
         return true;
     }

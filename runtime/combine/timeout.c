@@ -168,11 +168,27 @@ int cora_timeout_exit(cora_timeout *self, int rc)
     return rc;
 }
 
+/*
+ * Any task may move a deadline. The record is looked for among those of living tasks, and not taken
+ * from the storage, for it goes with its task.
+ */
+static struct entry *find_anywhere(const struct timeout *timeout)
+{
+    struct cora_loop *loop = cora__loop_running;
+    struct entry *entry = NULL;
+
+    if (loop == NULL)
+        return NULL;
+    for (struct cora__list *link = loop->all_tasks.next; link != &loop->all_tasks && entry == NULL;
+         link = link->next)
+        entry = find_entry(timeout, cora__container_of(link, struct cora__task, link));
+    return entry;
+}
+
 int cora_timeout_reschedule(cora_timeout *self, double when)
 {
     struct timeout *timeout = inside(self);
-    struct cora__task *task = cora__current_task();
-    struct entry *entry = task != NULL ? find_entry(timeout, task) : NULL;
+    struct entry *entry = find_anywhere(timeout);
 
     if (entry == NULL)
         return not_open(timeout);

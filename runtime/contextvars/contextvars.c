@@ -138,7 +138,7 @@ int cora_context_var_reset(const cora_context_var *var, cora_context_token *toke
     struct cora_context *context = current_for_writing();
     int rc;
 
-    if (token->var != var || token->context != context)
+    if (token->var != var || (token->context != context && token->context != context->twin))
         return -EINVAL;
     if (token->was_set)
         rc = cora_context_var_set(var, token->old_value, NULL);
@@ -164,14 +164,14 @@ cora_context *cora_copy_context(void)
 
 cora_context *cora_context_ref(cora_context *context)
 {
-    if (context != NULL && atomic_load(&context->refs) > 0)
+    if (context != NULL)
         atomic_fetch_add(&context->refs, 1);
     return context;
 }
 
 void cora_context_unref(cora_context *context)
 {
-    if (context == NULL || atomic_load(&context->refs) == 0)
+    if (context == NULL)
         return;
     if (atomic_fetch_sub(&context->refs, 1) == 1) {
         cora__context_clear(context);
@@ -179,18 +179,43 @@ void cora_context_unref(cora_context *context)
     }
 }
 
+struct cora_context *cora__context_promote(struct cora_context *copy)
+{
+    struct cora_context *context = malloc(sizeof *context);
+
+    if (context == NULL)
+        return NULL;
+    context->bindings = copy->bindings;
+    atomic_init(&context->refs, 1);
+    atomic_init(&context->entered, false);
+    context->twin = copy; /* whose tokens stay good; compared only, for it may be gone */
+    copy->bindings = NULL;
+    copy->twin = context;
+    if (cora__context_current == copy)
+        cora__context_current = context;
+    return context;
+}
+
+/* Back to the one before, which may have become an object meanwhile. */
+static void leave(struct cora_context *before)
+{
+    bool promoted = before != NULL && atomic_load(&before->refs) == 0 && before->twin != NULL;
+
+    cora__context_current = promoted ? before->twin : before;
+}
+
 int cora_context_run(cora_context *context, int (*fn)(void *arg), void *arg)
 {
     struct cora_context *before = cora__context_current;
+    int rc;
 
-    if (context->entered)
+    if (context == NULL)
+        return -ENOMEM;
+    if (atomic_exchange(&context->entered, true))
         return -EBUSY;
-    context->entered = true;
     cora__context_current = context;
-
-    int rc = fn(arg);
-
-    cora__context_current = before;
-    context->entered = false;
+    rc = fn(arg);
+    leave(before);
+    atomic_store(&context->entered, false);
     return rc;
 }

@@ -15,8 +15,9 @@
  */
 struct cora_context {
     struct cora__bindings *bindings; /* NULL: every variable has its default */
-    atomic_uint refs;                /* 0: part of another object, which outlives its users */
-    bool entered;                    /* by cora_context_run */
+    atomic_uint refs;                /* 0: storage of another object's, which nobody refers to */
+    atomic_bool entered;             /* by cora_context_run */
+    struct cora_context *twin;       /* of the two that cora__context_promote ties: the other */
 };
 
 /* NULL: the thread's own context, which is made when a variable is first set in it. */
@@ -31,10 +32,17 @@ static inline void cora__context_copy_current(struct cora_context *context)
 {
     context->bindings = cora__context_current != NULL ? cora__context_current->bindings : NULL;
     atomic_init(&context->refs, 0);
-    context->entered = false;
+    atomic_init(&context->entered, false);
+    context->twin = NULL;
     if (context->bindings != NULL)
         cora__bindings_ref(context->bindings);
 }
+
+/*
+ * Makes of such a copy an object that can be referred to, in which goes on what ran in the copy;
+ * the copy must last as long as that runs. NULL without memory.
+ */
+struct cora_context *cora__context_promote(struct cora_context *copy);
 
 /* Releases what such a copy holds. */
 static inline void cora__context_clear(struct cora_context *context)

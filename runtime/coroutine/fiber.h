@@ -40,6 +40,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 #ifdef CORA_VALGRIND
+#include <valgrind/memcheck.h>
 #include <valgrind/valgrind.h>
 #endif
 
@@ -59,12 +60,15 @@ struct cora__fiber {
 };
 
 /* Before a stack is used anew: frames that were left on it for good have not cleared their red
- * zones. */
+ * zones, and valgrind holds what lay below them for out of bounds. */
 static inline void cora__fiber_clean(void *low, void *top)
 {
     (void)low, (void)top;
 #ifdef CORA_ASAN
     __asan_unpoison_memory_region(low, (size_t)((char *)top - (char *)low));
+#endif
+#ifdef CORA_VALGRIND
+    VALGRIND_MAKE_MEM_UNDEFINED(low, (size_t)((char *)top - (char *)low));
 #endif
 }
 

@@ -168,6 +168,7 @@ bool cora_future_cancel_message(cora_future *future, const char *message)
 {
     if (future == NULL)
         return false;
+    future->error_unasked = false; /* who cancels it does not care for its error */
     if (future->kind != NULL && future->kind->cancel != NULL)
         return future->kind->cancel(future, message);
     return cora__future_cancel_plain(future, message);

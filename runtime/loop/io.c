@@ -52,8 +52,8 @@ static void on_event(EV_P_ ev_io *watcher, int events)
         return;
     /* EV_ERROR: libev has dropped the watcher, for the descriptor was closed under it. */
     waiter->result = events & EV_ERROR ? -EBADF : 0;
-    if (waiter
-            ->once) /* stays known until its task runs: the descriptor may be closed before that */
+    /* It stays known until its task runs: the descriptor may be closed before that. */
+    if (waiter->once)
         ev_io_stop(loop, watcher);
     else if (waiter->result < 0)
         cora__io_stop(cora, watcher->fd, direction, waiter);

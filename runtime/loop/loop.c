@@ -233,7 +233,7 @@ static bool can_be_woken(struct cora_loop *loop)
 {
     return !cora__list_empty(&loop->ready) || first_deadline(loop) < INFINITY ||
            loop->watched > 0 || loop->signals > 0 || loop->holds > 0 || loop->stopping ||
-           cora__foreign_waits(loop);
+           loop->notified || cora__foreign_waits(loop);
 }
 
 /*
@@ -397,19 +397,56 @@ void cora__loop_notify(struct cora_loop *loop)
     cora__poller_wake(loop);
 }
 
-void *cora_loop_set_default_executor(cora_loop *loop, void *executor,
-                                     void (*shutdown)(void *executor))
-{
-    void *before = loop->executor;
+/* ---- attachments --------------------------------------------------------------------------- */
 
-    loop->executor = executor;
-    loop->shutdown_executor = shutdown;
-    return before;
+struct cora__attachment {
+    struct cora__attachment *next;
+    const cora_attachment_kind *kind;
+    void *object;
+};
+
+int cora_loop_attach(cora_loop *loop, const cora_attachment_kind *kind, void *object)
+{
+    struct cora__attachment *attachment;
+    int rc = cora__loop_check(loop);
+
+    if (rc < 0)
+        return rc;
+    if (cora_loop_attached(loop, kind) != NULL)
+        return -EBUSY;
+    attachment = malloc(sizeof *attachment);
+    if (attachment == NULL)
+        return -ENOMEM;
+    *attachment = (struct cora__attachment){loop->attachments, kind, object};
+    loop->attachments = attachment;
+    return 0;
 }
 
-void *cora_loop_get_default_executor(const cora_loop *loop)
+void *cora_loop_attached(const cora_loop *loop, const cora_attachment_kind *kind)
 {
-    return loop->executor;
+    for (struct cora__attachment *a = loop->attachments; a != NULL; a = a->next)
+        if (a->kind == kind)
+            return a->object;
+    return NULL;
+}
+
+bool cora__loop_is_busy(const struct cora_loop *loop)
+{
+    for (struct cora__attachment *a = loop->attachments; a != NULL; a = a->next)
+        if (a->kind->busy != NULL && a->kind->busy(a->object))
+            return true;
+    return false;
+}
+
+static void close_attachments(struct cora_loop *loop)
+{
+    struct cora__attachment *attachment;
+
+    while ((attachment = loop->attachments) != NULL) {
+        loop->attachments = attachment->next;
+        attachment->kind->close(attachment->object);
+        free(attachment);
+    }
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -455,9 +492,7 @@ int cora_loop_close(cora_loop *loop)
         return -CORA_ERUNNING;
     if (loop->closed)
         return 0;
-    if (loop->shutdown_executor != NULL)
-        loop->shutdown_executor(loop->executor);
-    loop->shutdown_executor = NULL;
+    close_attachments(loop);
     loop->closed = true;
     cora__foreign_close(loop);
     drop_all(&loop->ready);

@@ -108,15 +108,15 @@ struct cora_loop {
     struct cora_coroutine *coroutine; /* the stack that the loop runs on */
     /* Every step goes through the loop: it times them, or is to end. Also set by a signal handler.
      */
-    volatile sig_atomic_t through_loop;
+    atomic_bool through_loop;
     const struct cora__loop_hooks *hooks;
 
     /* Iterations. See loop.c. */
     bool is_running, closed, stopping, look;
     bool ends_in_deadlock; /* where nothing can wake it: report, and end */
     bool debug;
-    volatile sig_atomic_t interrupted; /* end at once, with -EINTR */
-    volatile sig_atomic_t notified;    /* call on_notified at the next look */
+    atomic_bool interrupted; /* end at once, with -EINTR */
+    atomic_bool notified;    /* call on_notified at the next look */
     void (*on_notified)(struct cora_loop *loop);
     void *notified_arg;
     int turns_between_looks;
@@ -132,10 +132,11 @@ struct cora_loop {
     double virtual_now;
 
     struct cora__timers timers;
-    struct cora__poller *poller; /* libev's side. See poll.c */
-    struct cora__fds *fds;       /* See io.c */
-    int watched;                 /* directions of descriptors that somebody waits for */
-    int signals;                 /* signals with a handler */
+    struct cora__poller *poller;    /* libev's side. See poll.c */
+    struct cora__fds *fds;          /* See io.c */
+    int watched;                    /* directions of descriptors that somebody waits for */
+    int signals;                    /* signals with a handler */
+    struct cora__signals *handlers; /* See signal.c */
 
     pthread_mutex_t foreign_lock; /* Calls from other threads. See threadsafe.c */
     struct cora__list foreign;
@@ -150,8 +151,7 @@ struct cora_loop {
     unsigned long task_number;   /* the last one given, for default names */
     struct cora_coroutine *idle; /* whose task has ended; for the next that starts, or NULL */
 
-    void *executor; /* the default thread pool, of the stdlib, and how to shut it down */
-    void (*shutdown_executor)(void *executor);
+    struct cora__attachment *attachments; /* what libraries keep with it, the last one first */
 };
 
 extern _Thread_local struct cora_loop *cora__loop_running
@@ -237,6 +237,9 @@ void cora__loop_destroy(struct cora_loop *loop); /* neither references nor holds
  */
 int cora__loop_push_threadsafe(struct cora_loop *loop, struct cora__handle *handle);
 
+/* Whether something that is attached still needs the loop. */
+bool cora__loop_is_busy(const struct cora_loop *loop);
+
 /* run_forever, but -EDEADLK where nothing can ever wake the loop. */
 int cora__loop_run(struct cora_loop *loop, bool ends_in_deadlock);
 
@@ -272,7 +275,8 @@ static inline bool cora__loop_in_batch(const struct cora_loop *loop)
 static inline bool cora__loop_goes_on(struct cora_loop *loop)
 {
     loop->turns--;
-    if (loop->through_loop || cora__list_empty(&loop->ready))
+    if (atomic_load_explicit(&loop->through_loop, memory_order_relaxed) ||
+        cora__list_empty(&loop->ready))
         return false;
     if (cora__loop_first(loop)->tick == loop->tick) {
         if (loop->turns < 0)

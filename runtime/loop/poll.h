@@ -1,6 +1,6 @@
 /*
- * poll.h: waiting for the outside world. libev does it: epoll or kqueue, signals, wake-ups; this
- * and io.c and signal.c are the only sources that include <ev.h>.
+ * poll.h: waiting for the outside world. libev does it, by epoll or kqueue; poll.c and io.c are the
+ * only sources that include <ev.h>.
  */
 #ifndef CORA_LOOP_POLL_H
 #define CORA_LOOP_POLL_H
@@ -10,7 +10,10 @@
 int cora__poller_create(struct cora_loop *loop);
 void cora__poller_destroy(struct cora_loop *loop);
 
-/* Waits for events at most `timeout` seconds (negative: for ever). 0. */
+/*
+ * Waits for events at most `timeout` seconds (negative: for ever). 0, or why in a forked child,
+ * where the poller is made anew, it cannot be.
+ */
 int cora__poller_wait(struct cora_loop *loop, double timeout);
 
 /* Events that a wait has found and that are not dispatched yet. */
@@ -22,10 +25,7 @@ void cora__poller_dispatch(struct cora_loop *loop);
 /* Ends a wait, or the next one; from any thread and from a signal handler. */
 void cora__poller_wake(struct cora_loop *loop);
 
-/* In a forked child the poller must be made anew: the old one is the parent's too. */
-void cora__poller_after_fork(struct cora_loop *loop);
-
-/* libev's own loop, for io.c and signal.c. */
+/* libev's own loop, for io.c. */
 struct ev_loop *cora__poller_ev(const struct cora_loop *loop);
 
 /* threadsafe.c: what other threads have handed over. Whether there is anything; queues it. */

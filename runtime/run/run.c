@@ -139,6 +139,29 @@ static int cancel_all_tasks(struct cora_loop *loop)
     return rc;
 }
 
+/* What jobs in threads still ask of the loop it does, until the last has ended. */
+static int finish_jobs(struct cora_loop *loop)
+{
+    int rc = 0;
+
+    while (rc >= 0 && cora__loop_is_busy(loop)) {
+        rc = cora_loop_poll(loop, -1);
+        if (rc == 0)
+            rc = cora_loop_process_events(loop);
+        if (rc == 0)
+            rc = cora_loop_run_ready(loop);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int shut_down(struct cora_loop *loop)
+{
+    int rc = cancel_all_tasks(loop);
+    int finished = finish_jobs(loop);
+
+    return rc < 0 ? rc : finished;
+}
+
 int cora_runner_close(cora_runner *runner)
 {
     int rc = 0;
@@ -148,7 +171,7 @@ int cora_runner_close(cora_runner *runner)
     if (runner->loop != NULL && (cora__loop_running != NULL || runner->loop->is_running))
         return -CORA_ERUNNING;
     if (runner->loop != NULL && !runner->loop->closed)
-        rc = cancel_all_tasks(runner->loop);
+        rc = shut_down(runner->loop);
     cora_loop_free(runner->loop);
     cora_context_unref(runner->context);
     free(runner);

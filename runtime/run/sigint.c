@@ -1,25 +1,20 @@
 #include "run/sigint.h"
 
+#include "loop/signal.h"
+
 #include <sys/types.h>
 #include <unistd.h>
 
-/* A signal is the whole process's, so one runner at a time watches it. */
-static struct cora_loop *_Atomic watched;
-static struct cora__task *main_task;
+/* One runner at a time watches: it has the signal. */
 static struct cora__sigint *watching;
-static volatile sig_atomic_t presses;
-static volatile sig_atomic_t seen; /* presses that the loop has come round to notice */
+static atomic_int presses;
+static atomic_int seen; /* presses that the loop has come round to notice */
 
-static void on_press(int signum)
+static void on_press(struct cora_loop *loop, int signum)
 {
-    struct cora_loop *loop = atomic_load(&watched);
-
-    if (loop == NULL)
-        return;
-    presses++;
-    if (presses == 1) {
+    if (atomic_fetch_add(&presses, 1) == 0) {
         cora__loop_notify(loop);
-    } else if (seen > 0) {
+    } else if (atomic_load(&seen) > 0) {
         cora__loop_interrupt(loop);
     } else {
         signal(signum, SIG_DFL);
@@ -31,8 +26,8 @@ static void on_press(int signum)
 static void on_notified(struct cora_loop *loop)
 {
     (void)loop;
-    seen = presses;
-    watching->cancelled_main = cora_task_cancel(&main_task->future);
+    atomic_store(&seen, atomic_load(&presses));
+    watching->cancelled_main = cora_task_cancel(&watching->main->future);
 }
 
 /* As in Python, Ctrl-C is the business of the main thread: a loop in another one leaves it alone.
@@ -46,32 +41,35 @@ static bool in_main_thread(void)
 #endif
 }
 
-void cora__sigint_watch(struct cora__sigint *sigint, struct cora__task *task)
+static bool has_default_effect(void)
 {
-    struct sigaction action = {.sa_handler = on_press, .sa_flags = SA_RESTART};
-    struct cora_loop *nobody = NULL;
+    struct sigaction action;
 
-    sigint->installed = sigint->cancelled_main = false;
-    if (!in_main_thread())
-        return;
-    if (sigaction(SIGINT, NULL, &sigint->before) < 0 || sigint->before.sa_handler != SIG_DFL)
-        return;
-    if (!atomic_compare_exchange_strong(&watched, &nobody, task->future.loop))
-        return;
-    main_task = task;
-    watching = sigint;
-    presses = seen = 0;
-    task->future.loop->on_notified = on_notified;
-    sigemptyset(&action.sa_mask);
-    sigint->installed = sigaction(SIGINT, &action, NULL) == 0;
+    return sigaction(SIGINT, NULL, &action) == 0 && action.sa_handler == SIG_DFL;
 }
 
+void cora__sigint_watch(struct cora__sigint *sigint, struct cora__task *task)
+{
+    struct cora_loop *loop = task->future.loop;
+
+    *sigint = (struct cora__sigint){.main = task};
+    if (!in_main_thread() || !has_default_effect())
+        return;
+    watching = sigint;
+    atomic_store(&presses, 0);
+    atomic_store(&seen, 0);
+    loop->on_notified = on_notified;
+    sigint->watches = cora__signal_take(loop, SIGINT, on_press) == 0;
+}
+
+/* What was pressed as the run ended came too late for it, and is not meant for the next one. */
 void cora__sigint_unwatch(struct cora__sigint *sigint)
 {
-    if (!sigint->installed)
+    struct cora_loop *loop = sigint->main->future.loop;
+
+    if (!sigint->watches)
         return;
-    sigaction(SIGINT, &sigint->before, NULL);
-    main_task->future.loop->notified = 0; /* pressed as main ended: too late to cancel it */
-    atomic_store(&watched, NULL);
-    sigint->installed = false;
+    cora__signal_release(loop, SIGINT, on_press);
+    loop->notified = loop->interrupted = false;
+    sigint->watches = false;
 }

@@ -4,18 +4,16 @@
 
 #include "task/task.h"
 
-#include <signal.h>
-
 struct cora__sigint {
-    struct sigaction before;
-    bool installed;
+    struct cora__task *main;
+    bool watches;
     bool cancelled_main; /* the first Ctrl-C has reached the main task */
 };
 
 /* From now on Ctrl-C cancels `task`; nothing where SIGINT has a handler, or is watched already. */
 void cora__sigint_watch(struct cora__sigint *sigint, struct cora__task *task);
 
-/* No longer. */
+/* No longer; a handler that has meanwhile taken its place stays. */
 void cora__sigint_unwatch(struct cora__sigint *sigint);
 
 #endif

@@ -549,7 +549,12 @@ cora_context *cora_task_get_context(cora_task *task)
 
     if (self == NULL)
         return NULL;
-    return self->given_context != NULL ? self->given_context : &self->context;
+    if (self->given_context == NULL) { /* nobody has asked for it so far */
+        self->given_context = cora__context_promote(&self->context);
+        if (self->given_context != NULL && self->step.context == &self->context)
+            self->step.context = self->given_context;
+    }
+    return self->given_context;
 }
 
 const char *cora_task_waiting_for(cora_task *task, char *text, size_t size)

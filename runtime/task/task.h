@@ -41,7 +41,7 @@ struct cora__task {
     cora_task_fn *fn;
     void *arg;
     struct cora_context context;
-    struct cora_context *given_context; /* by the options; NULL: its own */
+    struct cora_context *given_context; /* by the options, or once asked for; or NULL */
     struct cora__list link;             /* in loop->all_tasks */
     size_t stack_size;
     const char *function;

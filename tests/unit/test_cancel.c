@@ -784,3 +784,48 @@ TEST(a_task_may_turn_its_cancellation_into_another_error)
 {
     run_main(cancel_who_fails);
 }
+
+static void uncancel_all(cora_task *task)
+{
+    while (cora_task_cancelling(task) > 0)
+        cora_task_uncancel(task);
+}
+
+static int await_in_ring_noted(void *arg)
+{
+    int rc = await_in_ring(arg);
+
+    trace("%s", rc < 0 ? cora_strerrorname(rc) : "value");
+    return rc;
+}
+
+static int take_back_in_a_ring(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 2; i++)
+        ring[i] = cora_create_task_arg(await_in_ring_noted, &ring[(i + 1) % 2]);
+    yield();
+    for (int round = 0; round < 3; round++) {
+        cora_task_cancel(ring[round % 2]);
+        uncancel_all(ring[0]);
+        uncancel_all(ring[1]);
+        for (int i = 0; i < 4; i++)
+            yield();
+        assert_string_equal(trace_text, "");
+        for (int i = 0; i < 2; i++)
+            assert_false(cora_task_done(ring[i]));
+    }
+    cora_task_cancel(ring[0]);
+    for (int i = 0; i < 2; i++) {
+        int rc = cora_await_unref(ring[i]);
+
+        assert_int_equal(rc, -ECANCELED);
+    }
+    return 0;
+}
+
+TEST(a_ring_whose_cancellation_is_taken_back_waits_on)
+{
+    run_main(take_back_in_a_ring);
+    assert_string_equal(trace_text, "ECANCELED ECANCELED ");
+}

@@ -287,6 +287,13 @@ TEST(run_returns_what_the_function_returns)
     cora_context_unref(context);
 }
 
+TEST(a_context_for_which_there_was_no_memory_is_refused)
+{
+    int rc = run(NULL, seven, NULL);
+
+    assert_int_equal(rc, -ENOMEM);
+}
+
 static int run_again(void *context)
 {
     return run(context, seven, NULL);
@@ -396,4 +403,75 @@ TEST(copies_of_one_context_are_used_by_several_threads_at_once)
         assert_int_equal(hand_overs[i].rc, 0);
     }
     assert_string_equal(now(), "green");
+}
+
+struct visit {
+    cora_context *context;
+    pthread_barrier_t inside, leave;
+};
+
+static int stay(void *arg)
+{
+    struct visit *visit = arg;
+
+    pthread_barrier_wait(&visit->inside);
+    pthread_barrier_wait(&visit->leave);
+    return 0;
+}
+
+static void *enter_and_stay(void *arg)
+{
+    struct visit *visit = arg;
+
+    return run(visit->context, stay, visit) == 0 ? NULL : arg;
+}
+
+TEST(a_context_that_another_thread_has_entered_cannot_be_entered)
+{
+    struct visit visit = {.context = copy()};
+    pthread_t thread;
+    void *failed = NULL;
+    int meanwhile, afterwards, rc;
+
+    pthread_barrier_init(&visit.inside, NULL, 2);
+    pthread_barrier_init(&visit.leave, NULL, 2);
+    rc = pthread_create(&thread, NULL, enter_and_stay, &visit);
+    assert_int_equal(rc, 0);
+    pthread_barrier_wait(&visit.inside);
+    meanwhile = run(visit.context, seven, NULL);
+    pthread_barrier_wait(&visit.leave);
+    pthread_join(thread, &failed);
+    afterwards = run(visit.context, seven, NULL);
+    assert_null(failed);
+    assert_int_equal(meanwhile, -EBUSY);
+    assert_int_equal(afterwards, 7);
+    cora_context_unref(visit.context);
+}
+
+static void *enter_again_and_again(void *context)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        int rc = run(context, seven, NULL);
+
+        if (rc != 7 && rc != -EBUSY)
+            return context;
+    }
+    return NULL;
+}
+
+TEST(threads_may_compete_for_a_context)
+{
+    cora_context *context = copy();
+    pthread_t threads[THREADS];
+    void *failed[THREADS];
+    int rc = 0;
+
+    for (int i = 0; i < THREADS; i++)
+        rc |= pthread_create(&threads[i], NULL, enter_again_and_again, context);
+    for (int i = 0; i < THREADS; i++)
+        rc |= pthread_join(threads[i], &failed[i]);
+    assert_int_equal(rc, 0);
+    for (int i = 0; i < THREADS; i++)
+        assert_null(failed[i]);
+    cora_context_unref(context);
 }

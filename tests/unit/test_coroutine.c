@@ -753,3 +753,46 @@ TEST(the_stack_of_a_destroyed_coroutine_is_the_next_to_be_used)
     assert_int_equal(runs, 2);
     destroy(second);
 }
+
+static int fill_and_ignore_close(void *arg)
+{
+    volatile char frame[3000];
+    int rc = 0;
+
+    (void)arg;
+    memset((void *)(uintptr_t)frame, 1, sizeof frame);
+    while (rc == 0 || rc == -ECANCELED)
+        rc = cora_coroutine_yield((void *)(uintptr_t)frame, NULL);
+    return rc;
+}
+
+struct large {
+    char bytes[8000];
+};
+
+static int sum_bytes(void *arg)
+{
+    struct large *large = arg;
+    int sum = 0;
+
+    for (size_t i = 0; i < sizeof large->bytes; i++)
+        sum += large->bytes[i];
+    return sum;
+}
+
+TEST(large_arguments_fit_over_the_frames_of_a_coroutine_that_was_dropped)
+{
+    cora_coroutine *dropped = create(fill_and_ignore_close, NULL), *coroutine = NULL;
+    struct large large;
+    int rc, outcome;
+
+    memset(&large, 1, sizeof large);
+    resume(dropped, NULL);
+    rc = cora_coroutine_destroy(dropped);
+    assert_int_equal(rc, -CORA_EIGNOREDEXIT);
+    rc = cora_coroutine_create_copy(&coroutine, sum_bytes, &large, sizeof large, 0);
+    assert_int_equal(rc, 0);
+    outcome = finish(coroutine);
+    assert_int_equal(outcome, (int)sizeof large);
+    destroy(coroutine);
+}

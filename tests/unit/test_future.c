@@ -700,3 +700,58 @@ TEST(run_until_complete_of_what_nobody_will_complete_is_a_deadlock)
     cora_future_unref(future);
     cora_loop_free(loop);
 }
+
+static cora_context_var answer = CORA_CONTEXT_VAR_INIT("answer", NULL);
+static int forty_two = 42;
+static void *seen_by_the_handler;
+
+static void look_at_answer(cora_loop *loop, const cora_exception_context *context, void *arg)
+{
+    int *calls = arg;
+
+    (void)loop;
+    assert_int_equal(context->error, -EIO);
+    seen_by_the_handler = cora_context_var_get(&answer);
+    ++*calls;
+}
+
+static void do_nothing(cora_future *future, void *arg)
+{
+    (void)future, (void)arg;
+}
+
+static int add_with_answer(void *future)
+{
+    int rc = cora_context_var_set(&answer, &forty_two, NULL);
+
+    assert_int_equal(rc, 0);
+    return cora_future_add_done_callback(future, do_nothing, NULL);
+}
+
+TEST(an_error_lost_at_the_end_of_a_callback_is_reported_in_the_callbacks_context)
+{
+    cora_loop *loop = virtual_loop();
+    cora_future *future = new_future(loop);
+    cora_context *context = cora_copy_context();
+    int calls = 0;
+    int rc = cora_context_run(context, add_with_answer, future);
+
+    assert_int_equal(rc, 0);
+    cora_context_unref(context);
+    cora_loop_set_exception_handler(loop, look_at_answer, &calls);
+    rc = cora_future_set_exception(future, -EIO);
+    assert_int_equal(rc, 0);
+    cora_future_unref(future); /* the callback has the last reference */
+    iterate(loop);
+    assert_int_equal(calls, 1);
+    assert_ptr_equal(seen_by_the_handler, &forty_two);
+    assert_null(cora_context_var_get(&answer));
+    cora_loop_free(loop);
+}
+
+TEST(no_future_is_created_without_a_loop)
+{
+    cora_future *future = cora_loop_create_future(NULL);
+
+    assert_null(future);
+}

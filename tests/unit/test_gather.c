@@ -2,6 +2,8 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include <malloc.h>
+
 /* ---- the number of the iteration ----------------------------------------------------------- */
 
 static int now;
@@ -1075,4 +1077,92 @@ TEST(cancelling_gathers_that_wait_for_nothing_but_one_another_ends_both)
     int rc = run_virtual(cancel_a_closed_cycle, NULL);
 
     assert_int_equal(rc, 0);
+}
+
+/* ---- given up ------------------------------------------------------------------------------- */
+
+enum { GIVEN_UP = 100 };
+
+/* The first has failed, the second will never be done. */
+static void give_up_one(cora_loop *loop)
+{
+    cora_future *futures[2] = {cora_loop_create_future(loop), cora_loop_create_future(loop)};
+    cora_future *left;
+    int rc = cora_future_set_exception(futures[0], -EIO);
+
+    assert_int_equal(rc, 0);
+    rc = cora_gather(futures, 2, NULL, 0);
+    assert_int_equal(rc, -EIO);
+    left = cora_gather_future(&futures[1], 1, 0);
+    assert_non_null(left);
+    cora_future_unref(left);
+    left = cora_gather_future(&futures[1], 1, 0);
+    assert_non_null(left);
+    cora_future_unref(futures[0]);
+    cora_future_unref(futures[1]);
+    cora_future_unref(left);
+}
+
+static int give_up_many(void *arg)
+{
+    size_t early = 0, late;
+
+    (void)arg;
+    for (int i = 0; i < 2 * GIVEN_UP; i++) {
+        give_up_one(cora_get_running_loop());
+        if (i == GIVEN_UP)
+            early = mallinfo2().uordblks;
+    }
+    late = mallinfo2().uordblks;
+    assert_true(late <= early);
+    return 0;
+}
+
+TEST(a_gather_over_a_future_that_is_never_done_goes_with_its_users)
+{
+    int rc = run_virtual(give_up_many, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+/* ---- cancelled at the end ------------------------------------------------------------------- */
+
+static int gather_two_and_note(void *arg)
+{
+    cora_task *tasks[] = {cora_create_task(child, .hops = 3), cora_create_task(child, .hops = 3)};
+    int rc = cora_gather(tasks, 2, NULL, 0);
+
+    (void)arg;
+    unref_all(tasks, 2);
+    trace("%s@%d", rc < 0 ? cora_strerrorname(rc) : "result", now);
+    return rc;
+}
+
+static int cancel_after(void *arg)
+{
+    cora_task *task;
+    int rc;
+
+    start_counting(&stop);
+    task = cora_create_task_arg(gather_two_and_note, NULL);
+    rc = rest(*(int *)arg);
+    assert_int_equal(rc, 0);
+    cora_task_cancel(task);
+    rc = cora_await_unref(task);
+    stop = true;
+    return rc;
+}
+
+/* The numbers are CPython's. The children end in iteration 5. */
+TEST(a_caller_cancelled_when_all_children_are_done_hears_of_it_when_the_outcome_comes)
+{
+    static const int EXPECTED[] = {-ECANCELED, -ECANCELED, -ECANCELED, 0};
+
+    for (int i = 0; i < 4; i++) {
+        int hops = 4 + i;
+        int rc = run_virtual(cancel_after, &hops);
+
+        assert_int_equal(rc, EXPECTED[i]);
+    }
+    assert_string_equal(trace_text, "ECANCELED@7 ECANCELED@7 ECANCELED@7 result@7 ");
 }

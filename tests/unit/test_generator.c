@@ -494,3 +494,25 @@ TEST(two_generators_of_one_function_do_not_disturb_each_other)
     cora_generator_destroy(low);
     cora_generator_destroy(high);
 }
+
+TEST(every_call_accepts_a_generator_that_could_not_be_made)
+{
+    void *value = &value;
+    int visited = 0, rc[6];
+
+    CORA_FOR_EACH (int *, number, NULL)
+        visited += *number;
+    rc[0] = cora_generator_next(NULL, &value);
+    rc[1] = cora_generator_send(NULL, NULL, &value);
+    rc[2] = cora_generator_close(NULL);
+    rc[3] = cora_coroutine_resume(NULL, NULL, &value);
+    rc[4] = cora_coroutine_close(NULL);
+    rc[5] = cora_coroutine_outcome(NULL);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(rc[i], -ENOMEM);
+    assert_int_equal(visited, 0);
+    assert_ptr_equal(value, &value);
+    assert_int_equal(cora_coroutine_state(NULL), CORA_COROUTINE_CLOSED);
+    rc[0] = cora_generator_destroy(NULL);
+    assert_int_equal(rc[0], 0);
+}

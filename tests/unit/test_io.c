@@ -746,3 +746,71 @@ TEST(tasks_that_never_rest_starve_neither_io_nor_timers)
     assert_int_equal(timers_seen, 1);
     assert_true(io_seen > 0);
 }
+
+/* ---- closed between readiness and waking ---------------------------------------------------- */
+
+static void close_now(void *fd)
+{
+    int rc = cora_close_fd(*(int *)fd);
+
+    assert_int_equal(rc, 0);
+}
+
+static void step(cora_loop *loop)
+{
+    int rc = cora_loop_run_ready(loop);
+
+    assert_true(rc > 0);
+}
+
+/* The descriptor is ready, and is closed in the iteration that tells its waiter so. */
+static void close_when_ready(bool close_first)
+{
+    cora_loop *loop = virtual_loop();
+    cora_task *task;
+    int ends[2], rc;
+
+    make_pair(ends);
+    task = cora_loop_create_task_arg(loop, NULL, wait_and_note, "wait_and_note", &ends[0]);
+    step(loop);
+    put(ends[1]);
+    if (close_first)
+        soon(loop, close_now, &ends[0]);
+    rc = cora_loop_poll(loop, 0);
+    assert_int_equal(rc, 0);
+    rc = cora_loop_process_events(loop);
+    assert_int_equal(rc, 0);
+    if (!close_first)
+        soon(loop, close_now, &ends[0]);
+    rc = cora_loop_run_until_complete(loop, task);
+    assert_int_equal(rc, -EBADF);
+    cora_task_unref(task);
+    cora_loop_free(loop);
+    close(ends[1]);
+}
+
+TEST(a_descriptor_closed_right_before_its_ready_waiter_is_told_is_bad)
+{
+    close_when_ready(true);
+}
+
+TEST(a_descriptor_closed_right_after_its_ready_waiter_was_told_is_bad)
+{
+    close_when_ready(false);
+}
+
+TEST(a_reader_that_is_null_is_refused)
+{
+    cora_loop *loop = virtual_loop();
+    int ends[2], rc;
+
+    make_pair(ends);
+    rc = cora_loop_add_reader(loop, ends[0], NULL, NULL);
+    assert_int_equal(rc, -EINVAL);
+    rc = cora_loop_add_writer(loop, ends[0], NULL, NULL);
+    assert_int_equal(rc, -EINVAL);
+    assert_false(cora_loop_remove_reader(loop, ends[0]));
+    assert_false(cora_loop_remove_writer(loop, ends[0]));
+    cora_loop_free(loop);
+    close_pair(ends);
+}

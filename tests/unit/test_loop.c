@@ -2,8 +2,14 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include "coroutine/coroutine.h"
+#include "coroutine/fiber.h"
+
 #include <math.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -527,22 +533,34 @@ TEST(a_running_loop_cannot_be_closed)
     cora_loop_free(NULL);
 }
 
-static void note_shutdown(void *executor)
+static void note_close(void *object)
 {
-    trace("shutdown %s", (const char *)executor);
+    trace("close %s", (const char *)object);
 }
 
-TEST(close_shuts_the_default_executor_down_once)
+static const cora_attachment_kind first_kind = {.close = note_close};
+static const cora_attachment_kind second_kind = {.close = note_close};
+
+TEST(what_is_attached_is_found_by_its_kind_and_closed_once_the_last_first)
 {
     cora_loop *loop = virtual_loop();
-    void *before[2];
+    int rc[3];
 
-    before[0] = cora_loop_set_default_executor(loop, "a", note_shutdown);
-    before[1] = cora_loop_set_default_executor(loop, "b", note_shutdown);
+    assert_null(cora_loop_attached(loop, &first_kind));
+    rc[0] = cora_loop_attach(loop, &first_kind, "first");
+    rc[1] = cora_loop_attach(loop, &second_kind, "second");
+    rc[2] = cora_loop_attach(loop, &first_kind, "another");
+    assert_int_equal(rc[0] | rc[1], 0);
+    assert_int_equal(rc[2], -EBUSY);
+    assert_string_equal(cora_loop_attached(loop, &first_kind), "first");
+    assert_string_equal(cora_loop_attached(loop, &second_kind), "second");
+    rc[0] = cora_loop_close(loop);
+    rc[1] = cora_loop_attach(loop, &first_kind, "late");
+    assert_int_equal(rc[0], 0);
+    assert_int_equal(rc[1], -CORA_ECLOSED);
+    assert_null(cora_loop_attached(loop, &first_kind));
     cora_loop_free(loop);
-    assert_null(before[0]);
-    assert_string_equal(before[1], "a");
-    assert_string_equal(trace_text, "shutdown b ");
+    assert_string_equal(trace_text, "close second close first ");
 }
 
 /* ---- reports -------------------------------------------------------------------------------- */
@@ -1076,4 +1094,207 @@ TEST(a_child_may_run_and_close_the_loop_that_it_inherits)
     assert_string_equal(trace_text, "r | r | ");
     cora_loop_free(loop);
     close_pipe(ends);
+}
+
+/* ---- a loop of a thread that is gone -------------------------------------------------------- */
+
+/* A task that ran in a thread, and the lowest byte of the stack that it ran on. */
+struct stay {
+    cora_loop *loop;
+    double delay;
+    char *stack;
+};
+
+static int stay_a_while(void *arg)
+{
+    struct stay *stay = arg;
+
+    stay->stack = cora_coroutine_current()->stack.low;
+    return cora_sleep(stay->delay);
+}
+
+static void *run_for_a_second(void *arg)
+{
+    struct stay *stay = arg;
+    cora_task *task =
+        cora_loop_create_task_arg(stay->loop, NULL, stay_a_while, "stay_a_while", stay);
+
+    later(stay->loop, 1, stop, stay->loop);
+    run(stay->loop);
+    cora_task_unref(task);
+    return NULL;
+}
+
+static bool is_mapped(char *page)
+{
+    unsigned char resident;
+
+    return mincore(page, 1, &resident) == 0;
+}
+
+static void run_in_a_thread_and_free_here(double delay)
+{
+    struct stay stay = {.loop = virtual_loop(), .delay = delay};
+    pthread_t thread;
+    int rc = pthread_create(&thread, NULL, run_for_a_second, &stay);
+
+    assert_int_equal(rc, 0);
+    pthread_join(thread, NULL);
+    assert_non_null(stay.stack);
+    cora_loop_free(stay.loop);
+    assert_false(is_mapped(stay.stack));
+}
+
+TEST(a_loop_leaves_no_stack_behind_in_a_thread_that_has_ended)
+{
+    run_in_a_thread_and_free_here(0);
+    assert_int_equal(reports.count, 0);
+}
+
+TEST(the_stack_of_a_task_that_is_dropped_after_its_thread_has_ended_is_freed)
+{
+    run_in_a_thread_and_free_here(3600);
+    assert_int_equal(reports.count, 1);
+}
+
+/* ---- what is no time, no callback, and no handle -------------------------------------------- */
+
+TEST(a_virtual_clock_does_not_start_at_nan)
+{
+    cora_loop *loop = NULL;
+    int rc = cora_new_event_loop(&loop);
+
+    assert_int_equal(rc, 0);
+    rc = cora_loop_use_virtual_clock(loop, NAN);
+    assert_int_equal(rc, -EINVAL);
+    assert_false(isnan(cora_loop_time(loop)));
+    cora_loop_free(loop);
+}
+
+TEST(a_callback_that_is_null_is_refused)
+{
+    cora_loop *loop = virtual_loop();
+    cora_handle *handle = NULL;
+    int rc[3];
+
+    rc[0] = cora_loop_call_soon(loop, NULL, NULL, &handle);
+    rc[1] = cora_loop_call_later(loop, 1, NULL, NULL, &handle);
+    rc[2] = cora_loop_call_at(loop, 1, NULL, NULL, &handle);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rc[i], -EINVAL);
+    assert_null(handle);
+    assert_true(cora_loop_timeout(loop) == -1);
+    cora_loop_free(loop);
+}
+
+TEST(no_handle_is_neither_cancelled_nor_due)
+{
+    assert_false(cora_handle_cancelled(NULL));
+    assert_true(isnan(cora_timer_handle_when(NULL)));
+}
+
+/* ---- without descriptors and memory --------------------------------------------------------- */
+
+/* The lowest number that is free now; those above it are free too. */
+static int next_descriptor(void)
+{
+    int fd = dup(STDERR_FILENO);
+
+    close(fd);
+    return fd;
+}
+
+/* With more and more room until it is enough: how often it was refused, or -1 for another error. */
+static int count_refusals(void)
+{
+    int lowest = next_descriptor(), refusals = 0;
+
+    for (;; refusals++) {
+        rlim_t room = (rlim_t)lowest + (rlim_t)refusals;
+        cora_loop *loop = NULL;
+        int rc;
+
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){room, 1024});
+        rc = cora_new_event_loop(&loop);
+        cora_loop_free(loop);
+        if (rc != -EMFILE)
+            return rc == 0 && next_descriptor() == lowest ? refusals : -1;
+    }
+}
+
+TEST(a_loop_for_which_there_are_no_descriptors_is_refused)
+{
+    pid_t pid;
+    int refusals;
+
+#ifdef CORA_VALGRIND
+    if (RUNNING_ON_VALGRIND)
+        skip(); /* it keeps that limit from the kernel */
+#endif
+    pid = fork();
+    if (pid == 0)
+        _exit(count_refusals());
+    refusals = reap(pid);
+    assert_in_range(refusals, 1, 4);
+}
+
+/* The last descriptor has gone to the loop. */
+static int live_without_descriptors(void)
+{
+    cora_loop *loop = NULL;
+    int rc = cora_new_event_loop(&loop);
+
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, 0});
+    rc |= cora_loop_add_signal_handler(loop, SIGUSR1, stop, loop);
+    rc |= cora_loop_call_soon_threadsafe(loop, note, "called", NULL);
+    raise(SIGUSR1);
+    rc |= cora_loop_run_forever(loop);
+    cora_loop_free(loop);
+    return rc == 0 && strcmp(trace_text, "called ") == 0 ? 0 : 1;
+}
+
+TEST(signals_and_calls_need_no_further_descriptors)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0)
+        _exit(live_without_descriptors());
+    status = reap(pid);
+    assert_int_equal(status, 0);
+}
+
+static int make_loops_without_memory(void)
+{
+    cora_loop *loop = NULL;
+    void *volatile block;
+    int rc;
+
+    setrlimit(RLIMIT_AS, &(struct rlimit){1 << 20, 1 << 20});
+    do
+        block = malloc(16 * 1024);
+    while (block != NULL);
+    rc = cora_new_event_loop(&loop);
+    return rc == -ENOMEM ? 0 : 1;
+}
+
+TEST(a_loop_for_which_there_is_no_memory_is_refused)
+{
+    pid_t pid;
+    int status;
+
+#if defined(CORA_ASAN) || defined(CORA_TSAN)
+    skip(); /* their allocators end the process */
+#endif
+#ifdef CORA_VALGRIND
+    if (RUNNING_ON_VALGRIND)
+        skip(); /* its allocator does not heed the limit */
+#endif
+    if (getenv("CORA_EMULATED") != NULL)
+        skip(); /* the emulator keeps that limit from the kernel */
+    pid = fork();
+    if (pid == 0)
+        _exit(make_loops_without_memory());
+    status = reap(pid);
+    assert_int_equal(status, 0);
 }

@@ -256,6 +256,79 @@ TEST(a_job_in_a_thread_is_waited_for_though_its_task_was_cancelled)
     }
 }
 
+static cora_loop *asked_loop;
+
+static void answer(void *arg)
+{
+    if (write(*(int *)arg, "x", 1) != 1)
+        abort();
+}
+
+/* Asks the loop to let it go on, when it is let ask. */
+static int ask_the_loop(void *arg)
+{
+    struct job_args *a = arg;
+    char byte = 'x';
+    int rc;
+
+    if (write(a->started, &byte, 1) != 1 || read(a->go_on, &byte, 1) != 1)
+        return -EIO;
+    rc = cora_loop_call_soon_threadsafe(asked_loop, answer, &go_on_pipe[1], NULL);
+    if (rc < 0 || read(a->go_on, &byte, 1) != 1)
+        return -EIO;
+    atomic_store(&job_done, true);
+    return 0;
+}
+
+static int await_asking_job(void *arg)
+{
+    struct job_args args = {start_pipe[1], go_on_pipe[0]};
+
+    (void)arg;
+    return cora_to_thread(ask_the_loop, &args);
+}
+
+/* Asked when all tasks have ended: the job is let go on, and is not over yet. */
+static bool let_ask(void *asked)
+{
+    if (!*(bool *)asked)
+        answer(&go_on_pipe[1]);
+    *(bool *)asked = true;
+    return false;
+}
+
+static void close_nothing(void *object)
+{
+    (void)object;
+}
+
+static int leak_an_asking_job(void *arg)
+{
+    static const cora_attachment_kind kind = {let_ask, close_nothing};
+    int rc;
+
+    asked_loop = cora_get_running_loop();
+    cora_task_unref(cora_create_task_arg(await_asking_job, NULL));
+    rc = cora_wait_readable(start_pipe[0]);
+    return rc < 0 ? rc : cora_loop_attach(asked_loop, &kind, arg);
+}
+
+TEST(a_job_in_a_thread_may_ask_the_loop_after_the_last_task_has_ended)
+{
+    bool asked = false;
+    int rc = pipe(start_pipe) | pipe(go_on_pipe);
+
+    assert_int_equal(rc, 0);
+    rc = cora_run(leak_an_asking_job, &asked);
+    assert_int_equal(rc, 0);
+    assert_true(asked);
+    assert_true(atomic_load(&job_done));
+    for (int i = 0; i < 2; i++) {
+        close(start_pipe[i]);
+        close(go_on_pipe[i]);
+    }
+}
+
 /* ---- runners -------------------------------------------------------------------------------- */
 
 static cora_runner *new_runner(const cora_runner_options *options)

@@ -71,6 +71,34 @@ TEST(outside_a_task_a_free_permit_can_be_taken_but_not_waited_for)
     assert_int_equal(rc, 0);
 }
 
+static int owe_two_permits(void *arg)
+{
+    cora_semaphore semaphore = CORA_SEMAPHORE_INIT(-1);
+    cora_timeout timeout;
+    int rc;
+
+    (void)arg;
+    assert_true(cora_semaphore_locked(&semaphore));
+    for (int i = 0; i < 2; i++) {
+        cora_timeout_enter(&timeout, 1);
+        rc = cora_semaphore_acquire(&semaphore);
+        rc = cora_timeout_exit(&timeout, rc);
+        assert_int_equal(rc, -ETIMEDOUT);
+        cora_semaphore_release(&semaphore);
+    }
+    rc = cora_semaphore_acquire(&semaphore);
+    assert_int_equal(rc, 0);
+    assert_true(cora_semaphore_locked(&semaphore));
+    return 0;
+}
+
+TEST(a_semaphore_that_begins_below_zero_lacks_so_many_permits)
+{
+    int rc = run_virtual(owe_two_permits, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
 static int release_more(void *arg)
 {
     cora_semaphore semaphore = CORA_SEMAPHORE_INIT(0);

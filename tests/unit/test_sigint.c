@@ -2,6 +2,8 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include "run/sigint.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -380,4 +382,171 @@ TEST(a_loop_in_another_thread_leaves_it_alone)
     int status = in_child(run_elsewhere);
 
     assert_int_equal(status, KILLED);
+}
+
+static int presses_in_loop;
+
+static void count_press(void *arg)
+{
+    (void)arg;
+    presses_in_loop++;
+}
+
+static int add_a_handler(void *arg)
+{
+    (void)arg;
+    return cora_loop_add_signal_handler(cora_get_running_loop(), SIGINT, count_press, NULL);
+}
+
+static int press_and_look(void *arg)
+{
+    (void)arg;
+    raise(SIGINT);
+    return cora_sleep(1e-3);
+}
+
+static int run_with_a_handler_of_the_loop(void)
+{
+    cora_runner *runner = NULL;
+    int rc[2];
+
+    if (cora_runner_create(&runner, NULL) < 0)
+        return FAILED;
+    rc[0] = cora_runner_run(runner, add_a_handler, NULL);
+    rc[1] = cora_runner_run(runner, press_and_look, NULL);
+    if (cora_runner_close(runner) < 0)
+        return FAILED;
+    return rc[0] == 0 && rc[1] == 0 && presses_in_loop == 1 && has_default_effect() ? 0 : FAILED;
+}
+
+TEST(a_handler_that_main_adds_to_the_loop_stays_for_the_next_run)
+{
+    int status = in_child(run_with_a_handler_of_the_loop);
+
+    assert_int_equal(status, 0);
+}
+
+static int replace_the_handler(void *arg)
+{
+    (void)arg;
+    signal(SIGINT, my_handler);
+    return 0;
+}
+
+static int run_replacing(void)
+{
+    int rc = cora_run(replace_the_handler, NULL);
+
+    raise(SIGINT);
+    return rc == 0 && handled == 1 ? 0 : FAILED;
+}
+
+TEST(a_handler_that_main_installs_stays)
+{
+    int status = in_child(run_replacing);
+
+    assert_int_equal(status, 0);
+}
+
+/* As cora_runner_run does it, with a second press right behind the end of the run. */
+static int press_behind_the_end(void)
+{
+    struct cora__sigint sigint;
+    cora_loop *loop = NULL;
+    cora_task *task;
+    int rc[2];
+
+    if (cora_new_event_loop(&loop) < 0)
+        return FAILED;
+    task = cora_loop_create_task_arg(loop, NULL, sleep_on, "sleep_on", NULL);
+    cora__sigint_watch(&sigint, cora__as_task(task));
+    rc[0] = cora_loop_run_until_complete(loop, task);
+    raise(SIGINT);
+    cora__sigint_unwatch(&sigint);
+    cora_task_unref(task);
+    task = cora_loop_create_task_arg(loop, NULL, wait_a_while, "wait_a_while", NULL);
+    rc[1] = cora_loop_run_until_complete(loop, task);
+    cora_task_unref(task);
+    cora_loop_free(loop);
+    return rc[0] == -ECANCELED && sigint.cancelled_main && rc[1] == 8 ? 0 : FAILED;
+}
+
+TEST(a_second_press_behind_the_end_of_a_run_does_not_end_the_next)
+{
+    int status = in_child(press_behind_the_end);
+
+    assert_int_equal(status, 0);
+}
+
+static void *press_in_a_thread(void *arg)
+{
+    press(arg); /* it is handled in this thread */
+    return NULL;
+}
+
+static int sleep_while_a_thread_presses(void *arg)
+{
+    pthread_t thread;
+    int rc;
+
+    if (pthread_create(&thread, NULL, press_in_a_thread, arg) != 0)
+        _exit(FAILED);
+    rc = cora_sleep(3600);
+    pthread_join(thread, NULL);
+    return rc;
+}
+
+static int run_with_a_pressing_thread(void)
+{
+    int rc = cora_run(sleep_while_a_thread_presses, NULL);
+
+    return rc == -EINTR && has_default_effect() ? 0 : FAILED;
+}
+
+TEST(it_may_be_handled_in_any_thread)
+{
+    int status = in_child(run_with_a_pressing_thread);
+
+    assert_int_equal(status, 0);
+}
+
+/* ---- forks ---------------------------------------------------------------------------------- */
+
+static int fork_and_press(void *arg)
+{
+    int rc = in_child(run_sleeper);
+
+    (void)arg;
+    return rc != 0 ? FAILED : cora_sleep(0);
+}
+
+static int run_forking(void)
+{
+    return cora_run(fork_and_press, NULL);
+}
+
+TEST(a_child_forked_in_a_task_has_a_ctrl_c_of_its_own)
+{
+    int status = in_child(run_forking);
+
+    assert_int_equal(status, 0);
+}
+
+static int fork_and_look(void *arg)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    (void)arg;
+    if (pid == 0)
+        _exit(has_default_effect() ? 0 : FAILED);
+    waitpid(pid, &status, 0);
+    return WEXITSTATUS(status);
+}
+
+TEST(in_a_child_forked_in_a_task_it_has_its_default_effect)
+{
+    int rc = cora_run(fork_and_look, NULL);
+
+    assert_int_equal(rc, 0);
 }

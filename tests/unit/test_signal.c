@@ -2,6 +2,7 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -269,4 +270,154 @@ TEST(one_loop_at_a_time_handles_a_signal)
     iterate(other);
     assert_string_equal(trace_text, "other | ");
     cora_loop_free(other);
+}
+
+#ifdef __linux__
+TEST(signals_that_the_c_library_keeps_to_itself_are_refused)
+{
+    cora_loop *loop = virtual_loop();
+    int rc[2];
+
+    rc[0] = cora_loop_add_signal_handler(loop, 32, note, "never");
+    rc[1] = cora_loop_add_signal_handler(loop, 33, note, "never");
+    assert_int_equal(rc[0], -EINVAL);
+    assert_int_equal(rc[1], -EINVAL);
+    cora_loop_free(loop);
+}
+#endif
+
+static void ignore(int signum)
+{
+    (void)signum;
+}
+
+TEST(a_handler_that_somebody_else_has_installed_meanwhile_stays)
+{
+    cora_loop *loop = virtual_loop();
+    struct sigaction action = {.sa_handler = ignore};
+    bool removed;
+
+    handle(loop, SIGUSR1, note, "never");
+    sigaction(SIGUSR1, &action, NULL);
+    removed = cora_loop_remove_signal_handler(loop, SIGUSR1);
+    sigaction(SIGUSR1, NULL, &action);
+    assert_true(removed);
+    assert_true(action.sa_handler == ignore);
+    signal(SIGUSR1, SIG_DFL);
+    cora_loop_free(loop);
+}
+
+static void *raise_in_a_thread(void *arg)
+{
+    raise_signal(arg); /* it is handled in this thread */
+    return NULL;
+}
+
+TEST(a_signal_may_be_handled_in_any_thread)
+{
+    cora_loop *loop = virtual_loop();
+    int signum = SIGUSR1;
+    pthread_t thread;
+    int rc;
+
+    handle(loop, SIGUSR1, note, "handled");
+    rc = pthread_create(&thread, NULL, raise_in_a_thread, &signum);
+    assert_int_equal(rc, 0);
+    pthread_join(thread, NULL);
+    iterate(loop);
+    assert_string_equal(trace_text, "handled | ");
+    cora_loop_free(loop);
+}
+
+enum { ROUNDS = 100 };
+
+static void *raise_again_and_again(void *arg)
+{
+    for (int i = 0; i < ROUNDS; i++)
+        raise(*(int *)arg);
+    return NULL;
+}
+
+TEST(a_loop_may_go_while_its_signals_come_in_other_threads)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    int signum = SIGURG; /* ignored by default */
+    pthread_t thread;
+    int rc = pthread_create(&thread, NULL, raise_again_and_again, &signum);
+
+    assert_int_equal(rc, 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        cora_loop *loop = virtual_loop();
+
+        handle(loop, SIGURG, note, "");
+        cora_loop_free(loop);
+    }
+    pthread_join(thread, NULL);
+    sigaction(SIGURG, NULL, &action);
+    assert_true(action.sa_handler == SIG_DFL);
+}
+
+/* ---- forks ---------------------------------------------------------------------------------- */
+
+static int in_child(int (*fn)(cora_loop *inherited), cora_loop *loop)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(fn(loop));
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int handle_in_own_loop(cora_loop *inherited)
+{
+    cora_loop *loop = virtual_loop();
+    bool is_default = has_default_effect(SIGUSR1);
+    int rc = cora_loop_add_signal_handler(loop, SIGUSR1, note, "child");
+
+    raise(SIGUSR1);
+    iterate(loop);
+    cora_loop_free(loop);
+    cora_loop_free(inherited);
+    return rc == 0 && is_default && strcmp(trace_text, "child | ") == 0 ? 0 : 1;
+}
+
+TEST(a_forked_child_handles_signals_in_a_loop_of_its_own)
+{
+    cora_loop *loop = virtual_loop();
+    int status;
+
+    handle(loop, SIGUSR1, note, "parent");
+    status = in_child(handle_in_own_loop, loop);
+    assert_int_equal(status, 0);
+    iterate(loop);
+    raise(SIGUSR1);
+    iterate(loop);
+    assert_string_equal(trace_text, "| parent | ");
+    cora_loop_free(loop);
+}
+
+static int handle_in_inherited_loop(cora_loop *loop)
+{
+    bool removed = cora_loop_remove_signal_handler(loop, SIGUSR1);
+    int rc = cora_loop_add_signal_handler(loop, SIGUSR1, note, "child");
+
+    raise(SIGUSR1);
+    iterate(loop);
+    cora_loop_free(loop);
+    return rc == 0 && !removed && strcmp(trace_text, "child | ") == 0 ? 0 : 1;
+}
+
+TEST(a_forked_child_may_add_handlers_to_the_loop_that_it_inherits)
+{
+    cora_loop *loop = virtual_loop();
+    int status;
+
+    handle(loop, SIGUSR1, note, "parent");
+    status = in_child(handle_in_inherited_loop, loop);
+    assert_int_equal(status, 0);
+    iterate(loop);
+    assert_string_equal(trace_text, "| ");
+    cora_loop_free(loop);
 }

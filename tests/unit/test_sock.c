@@ -1205,3 +1205,60 @@ TEST(outside_a_task_what_is_there_can_be_received_but_not_waited_for)
     assert_true(rc < 0);
     close_pair(fds);
 }
+
+/* ---- closed by other means ------------------------------------------------------------------ */
+
+static int put_later(void *fd)
+{
+    int rc = cora_sleep(1);
+
+    put(*(int *)fd, "new");
+    return rc;
+}
+
+/* To the end of the stream, so that the descriptor is known to be empty, and watched. */
+static int receive_all(int fds[2])
+{
+    cora_task *task = cora_create_task_arg(put_later, &fds[1]);
+    char text[16];
+    ssize_t got = cora_sock_recv(fds[0], text, sizeof text);
+    int rc = cora_await_unref(task);
+
+    assert_int_equal(got, 3);
+    close(fds[1]);
+    got = cora_sock_recv(fds[0], text, sizeof text);
+    assert_int_equal(got, 0);
+    return rc;
+}
+
+static int receive_on_a_number_of_old(void *arg)
+{
+    int fds[2], number, rc;
+    cora_timeout timeout;
+    cora_task *task;
+    char text[16];
+
+    (void)arg;
+    make_pair(fds);
+    number = fds[0];
+    rc = receive_all(fds);
+    assert_int_equal(rc, 0);
+    close(fds[0]); /* behind the loop's back */
+    make_pair(fds);
+    assert_int_equal(fds[0], number);
+    task = cora_create_task_arg(put_later, &fds[1]);
+    cora_timeout_enter(&timeout, 5);
+    rc = (int)cora_sock_recv(fds[0], text, sizeof text);
+    rc = cora_timeout_exit(&timeout, rc);
+    assert_int_equal(rc, 3);
+    rc = cora_await_unref(task);
+    close_pair(fds);
+    return rc;
+}
+
+TEST(after_the_end_of_a_stream_and_a_plain_close_the_number_is_as_good_as_new)
+{
+    int rc = run_virtual(receive_on_a_number_of_old, NULL);
+
+    assert_int_equal(rc, 0);
+}

@@ -254,3 +254,47 @@ TEST(no_steps_while_a_loop_runs_in_the_thread)
     cora_loop_free(loop);
     cora_loop_free(steps.loop);
 }
+
+static void stop(void *loop)
+{
+    cora_loop_stop(loop);
+}
+
+static int sleep_one(void *arg)
+{
+    (void)arg;
+    return cora_sleep(1);
+}
+
+TEST(a_stop_in_run_ready_is_over_with_it)
+{
+    cora_loop *loop = virtual_loop();
+    cora_task *task;
+    int rc = cora_loop_call_soon(loop, stop, loop, NULL);
+
+    assert_int_equal(rc, 0);
+    rc = cora_loop_run_ready(loop);
+    assert_int_equal(rc, 1);
+    assert_true(cora_loop_timeout(loop) == -1); /* not 0, as before an iteration that ends it */
+    task = cora_loop_create_task_arg(loop, NULL, sleep_one, "sleep_one", NULL);
+    rc = cora_loop_run_until_complete(loop, task);
+    assert_int_equal(rc, 0);
+    assert_true(cora_loop_time(loop) == 1);
+    cora_task_unref(task);
+    cora_loop_free(loop);
+}
+
+TEST(a_poll_does_not_wait_for_nan)
+{
+    cora_loop *loop = virtual_loop(), *real = NULL;
+    int rc = cora_loop_poll(loop, NAN);
+
+    assert_int_equal(rc, -EINVAL);
+    assert_true(cora_loop_time(loop) == 0);
+    cora_loop_free(loop);
+    rc = cora_new_event_loop(&real);
+    assert_int_equal(rc, 0);
+    rc = cora_loop_poll(real, NAN);
+    assert_int_equal(rc, -EINVAL);
+    cora_loop_free(real);
+}

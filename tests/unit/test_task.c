@@ -2,6 +2,9 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include "stack/stack.h"
+
+#include <fenv.h>
 #include <unistd.h>
 
 static int seven(void *arg)
@@ -415,6 +418,119 @@ TEST(tasks_share_a_context_that_they_are_given)
 
     assert_int_equal(rc, 0);
     assert_string_equal(trace_text, "none green yellow yellow none ");
+}
+
+static int paint_only(void *arg)
+{
+    paint(arg);
+    return 0;
+}
+
+static int tell_colour(void *arg)
+{
+    (void)arg;
+    trace("%s", current_colour());
+    return 0;
+}
+
+static int outlive(void *arg)
+{
+    cora_task *task = cora_create_task_arg(paint_only, "green");
+    cora_context *context;
+    int rc = cora_await(task);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    context = cora_context_ref(cora_task_get_context(task));
+    cora_task_unref(task);
+    rc = cora_context_run(context, tell_colour, NULL);
+    cora_context_unref(context);
+    return rc;
+}
+
+TEST(a_reference_to_a_tasks_context_keeps_it_when_the_task_is_gone)
+{
+    int rc = run_virtual(outlive, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_string_equal(trace_text, "green ");
+}
+
+static int bequeath(void *arg)
+{
+    cora_task *parent = cora_create_task_arg(paint_only, "green");
+    cora_task_options options;
+    cora_task *heir;
+    int rc = cora_await(parent);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    options = (cora_task_options){.context = cora_task_get_context(parent)};
+    heir = cora_loop_create_task_arg(NULL, &options, tell_colour, "tell_colour", NULL);
+    cora_task_unref(parent);
+    return cora_await_unref(heir);
+}
+
+TEST(a_task_may_be_given_the_context_of_one_that_is_gone)
+{
+    int rc = run_virtual(bequeath, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_string_equal(trace_text, "green ");
+}
+
+static int ask_for_own_context(void *arg)
+{
+    *(cora_context **)arg = cora_task_get_context(cora_current_task());
+    return 0;
+}
+
+/* Asked for in the midst of things, it is the one in which the task has run so far. */
+static int ask_in_the_midst(void *arg)
+{
+    cora_context *inner = cora_copy_context(), *own = NULL;
+    cora_context_token token;
+    int rc = cora_context_var_set(&colour, "red", &token);
+
+    (void)arg;
+    rc |= cora_context_run(inner, ask_for_own_context, &own);
+    cora_context_unref(inner);
+    assert_int_equal(rc, 0);
+    assert_non_null(own);
+    paint("blue");
+    rc = cora_context_run(own, tell_colour, NULL);
+    rc |= cora_sleep(0);
+    rc |= cora_context_var_reset(&colour, &token);
+    rc |= cora_context_run(own, tell_colour, NULL);
+    assert_ptr_equal(cora_task_get_context(cora_current_task()), own);
+    return rc;
+}
+
+TEST(a_task_goes_on_in_the_context_that_it_was_asked_for)
+{
+    int rc = run_virtual(ask_in_the_midst, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_string_equal(trace_text, "blue none ");
+}
+
+static int paint_the_suspended(void *arg)
+{
+    cora_task *task = cora_create_task_arg(paint_and_note, "green");
+    int rc = cora_sleep(0);
+
+    (void)arg;
+    rc |= cora_context_run(cora_task_get_context(task), paint_only, "yellow");
+    rc |= cora_await_unref(task);
+    return rc;
+}
+
+TEST(a_suspended_task_sees_what_is_set_in_its_context)
+{
+    int rc = run_virtual(paint_the_suspended, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_string_equal(trace_text, "none yellow ");
 }
 
 /* ---- stacks --------------------------------------------------------------------------------- */
@@ -1002,5 +1118,175 @@ TEST(a_task_that_never_ran_is_dropped_with_its_loop)
     cora_loop_free(loop);
     assert_int_equal(reports.count, 1);
     assert_false(cora_task_done(task));
+    cora_task_unref(task);
+}
+
+/* ---- the coroutine of a task ---------------------------------------------------------------- */
+
+static void assert_busy(cora_coroutine *coroutine)
+{
+    int rc[3];
+
+    assert_int_equal(cora_coroutine_state(coroutine), CORA_COROUTINE_RUNNING);
+    rc[0] = cora_coroutine_resume(coroutine, NULL, NULL);
+    rc[1] = cora_coroutine_close(coroutine);
+    rc[2] = cora_coroutine_destroy(coroutine);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rc[i], -EBUSY);
+}
+
+static int meddle_with_itself(void *arg)
+{
+    int rc;
+
+    *(cora_coroutine **)arg = cora_coroutine_current();
+    assert_busy(cora_coroutine_current());
+    rc = cora_sleep(0);
+    assert_busy(cora_coroutine_current());
+    return rc;
+}
+
+static int meddle_with_another(void *arg)
+{
+    cora_coroutine *other = NULL;
+    cora_task *task = cora_create_task_arg(meddle_with_itself, &other);
+    int rc = cora_sleep(0);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    assert_non_null(other);
+    assert_busy(other); /* suspended as it is: only the loop goes on with it */
+    return cora_await_unref(task);
+}
+
+TEST(the_coroutine_of_a_task_is_running_and_nobody_elses_to_resume_or_end)
+{
+    int rc = run_virtual(meddle_with_another, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+/* ---- rounding ------------------------------------------------------------------------------- */
+
+static int leave_rounding_changed(void *arg)
+{
+    (void)arg;
+    fesetround(FE_UPWARD);
+    return 0;
+}
+
+static int suspend_with_rounding_changed(void *arg)
+{
+    int rc;
+
+    (void)arg;
+    fesetround(FE_DOWNWARD);
+    rc = cora_sleep(0);
+    assert_int_equal(fegetround(), FE_DOWNWARD);
+    return rc;
+}
+
+static int see_rounding(void *arg)
+{
+    *(int *)arg = fegetround();
+    return 0;
+}
+
+static int start_after(cora_task_fn *fn)
+{
+    int seen[2] = {-1, -1}, rc[3];
+    cora_task *tasks[3] = {
+        cora_create_task_arg(fn, NULL),
+        cora_create_task_arg(see_rounding, &seen[0]),
+        cora_create_task_arg(see_rounding, &seen[1]),
+    };
+
+    for (int i = 0; i < 3; i++)
+        rc[i] = cora_await_unref(tasks[i]);
+    assert_int_equal(seen[0], FE_TONEAREST);
+    assert_int_equal(seen[1], FE_TONEAREST);
+    assert_int_equal(fegetround(), FE_TONEAREST);
+    return rc[0] | rc[1] | rc[2];
+}
+
+static int change_rounding(void *arg)
+{
+    int rc = start_after(leave_rounding_changed);
+
+    (void)arg;
+    return rc < 0 ? rc : start_after(suspend_with_rounding_changed);
+}
+
+TEST(a_task_starts_with_the_rounding_of_its_thread_not_of_the_task_before)
+{
+    int rc = run_virtual(change_rounding, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(fegetround(), FE_TONEAREST);
+}
+
+/* ---- dropped inside a generator ------------------------------------------------------------- */
+
+enum { DROPPED = 100, GENERATOR_STACK = 256 << 10, DROPPED_STACK = 4 << 20 };
+
+static int sleep_in_generator(void *arg)
+{
+    int rc = cora_sleep(3600);
+
+    return rc < 0 ? rc : cora_generator_yield(arg, NULL);
+}
+
+static int enter_generator(void *generator)
+{
+    void *value;
+
+    return cora_generator_next(generator, &value);
+}
+
+static int drop_inside(cora_generator *generator)
+{
+    cora_loop *loop = virtual_loop();
+    cora_task_options options = {.stack_size = DROPPED_STACK};
+    cora_task *task =
+        cora_loop_create_task_arg(loop, &options, enter_generator, "enter_generator", generator);
+    int rc = cora_loop_call_later(loop, 1, stop, loop, NULL);
+
+    assert_int_equal(rc, 0);
+    rc = cora_loop_run_forever(loop);
+    assert_int_equal(rc, 0);
+    cora_loop_free(loop);
+    assert_false(cora_task_done(task));
+    cora_task_unref(task);
+    return cora_generator_destroy(generator);
+}
+
+TEST(a_loop_closed_over_a_task_inside_a_generator_frees_the_tasks_stack_and_no_other)
+{
+    for (int i = 0; i < DROPPED; i++) {
+        cora_generator *generator = NULL;
+        int rc = cora_coroutine_create(&generator, sleep_in_generator, NULL, GENERATOR_STACK);
+
+        assert_int_equal(rc, 0);
+        rc = drop_inside(generator);
+        assert_int_equal(rc, -EBUSY); /* it waits for good, but is its owner's */
+        assert_int_equal(cora_coroutine_state(generator), CORA_COROUTINE_RUNNING);
+    }
+    assert_int_equal(reports.count, DROPPED);
+    cora__stack_trim(true);
+    assert_true(cora__stack_reserved() < (size_t)DROPPED * DROPPED_STACK / 4);
+}
+
+TEST(a_task_is_not_named_nothing)
+{
+    cora_loop *loop = virtual_loop();
+    cora_task *task = cora_loop_create_task_arg(loop, NULL, seven, "seven", NULL);
+    char before[32];
+    int rc;
+
+    snprintf(before, sizeof before, "%s", cora_task_get_name(task));
+    rc = cora_task_set_name(task, NULL);
+    assert_int_equal(rc, -EINVAL);
+    assert_string_equal(cora_task_get_name(task), before);
+    cora_loop_free(loop);
     cora_task_unref(task);
 }

@@ -1202,3 +1202,148 @@ TEST(a_loop_closed_under_an_open_group_drops_parent_and_children)
     assert_int_equal(reports.count, 2);
     assert_non_null(strstr(reports.message, "dropped"));
 }
+
+/* ---- left by another than who entered ------------------------------------------------------- */
+
+static int sleep_one(void *arg)
+{
+    (void)arg;
+    return cora_sleep(1);
+}
+
+static int enter_and_end(void *group)
+{
+    cora_task_group_enter((cora_task_group *)group);
+    return cora_task_group_create_task_arg(group, sleep_one, NULL);
+}
+
+static int enter_and_exit(void *group)
+{
+    int rc;
+
+    cora_task_group_enter((cora_task_group *)group);
+    rc = cora_task_group_create_task_arg(group, sleep_one, NULL);
+    if (rc == 0)
+        rc = cora_sleep(0.5);
+    return cora_task_group_exit(group, rc);
+}
+
+static int callback_rc;
+
+static void exit_in_a_callback(void *group)
+{
+    callback_rc = cora_task_group_exit(group, 0);
+}
+
+static void assert_not_ours(cora_task_group *group)
+{
+    int rc = cora_task_group_exit(group, 0);
+
+    assert_int_equal(rc, -CORA_EFINISHED);
+    callback_rc = 0;
+    rc = cora_loop_call_soon(cora_get_running_loop(), exit_in_a_callback, group, NULL);
+    assert_int_equal(rc, 0);
+    rc = rest(2);
+    assert_int_equal(rc, 0);
+    assert_int_equal(callback_rc, -CORA_EFINISHED);
+}
+
+static int exit_anothers(void *arg)
+{
+    cora_task_group group = {{NULL}};
+    cora_task *task = cora_create_task_arg(enter_and_exit, &group);
+    int rc = rest(1);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    assert_not_ours(&group); /* in its body */
+    rc = cora_sleep(0.75);
+    assert_int_equal(rc, 0);
+    assert_not_ours(&group); /* in its exit */
+    rc = cora_await_unref(task);
+    assert_int_equal(rc, 0);
+    assert_true(cora_loop_time(cora_get_running_loop()) == 1);
+    assert_not_ours(&group);
+    return 0;
+}
+
+TEST(a_group_that_another_task_is_in_cannot_be_left)
+{
+    int rc = run_virtual(exit_anothers, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 0);
+}
+
+static int exit_a_dead_ones(void *arg)
+{
+    cora_task_group group = {{NULL}};
+    int rc = cora_await_unref(cora_create_task_arg(enter_and_end, &group));
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    assert_not_ours(&group);
+    return cora_sleep(1000);
+}
+
+TEST(a_group_whose_task_has_ended_cannot_be_left)
+{
+    int rc = run_virtual(exit_a_dead_ones, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 1); /* it was still open when its task ended */
+}
+
+static int group_a_yield(void *arg)
+{
+    cora_task_group group;
+    int rc;
+
+    cora_task_group_enter(&group);
+    rc = cora_generator_yield(arg, NULL);
+    rc = cora_task_group_exit(&group, rc);
+    return rc;
+}
+
+static int next_of(void *generator)
+{
+    void *value;
+
+    return cora_generator_next(generator, &value);
+}
+
+static int end_a_generator_of_another(void *arg)
+{
+    int value = 0;
+    cora_generator *generator = cora_generator_create_arg(group_a_yield, &value);
+    int rc = cora_await_unref(cora_create_task_arg(next_of, generator));
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    return cora_generator_destroy(generator);
+}
+
+TEST(a_generator_in_a_group_of_a_task_that_has_ended_can_be_ended_by_another)
+{
+    int rc = run_virtual(end_a_generator_of_another, NULL);
+
+    assert_int_equal(rc, -CORA_EFINISHED);
+    assert_int_equal(reports.count, 1);
+}
+
+static int exit_what_is_zero(void *arg)
+{
+    cora_task_group group = {{NULL}};
+
+    (void)arg;
+    return cora_task_group_exit(&group, 0);
+}
+
+TEST(a_group_that_was_never_entered_cannot_be_left)
+{
+    int rc = run_virtual(exit_what_is_zero, NULL);
+
+    assert_int_equal(rc, -CORA_ENOTENTERED);
+    rc = exit_what_is_zero(NULL);
+    assert_int_equal(rc, -CORA_ENOTENTERED);
+}

@@ -2,8 +2,12 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include "coroutine/fiber.h"
+
 #include <pthread.h>
+#include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* As many threads as a loop's pool has at most. */
@@ -797,4 +801,155 @@ TEST(after_the_last_job_a_deadlock_is_found_again)
     int rc = run_virtual(forever, NULL);
 
     assert_int_equal(rc, -EDEADLK);
+}
+
+/* ---- arguments, signals, forks ------------------------------------------------------------- */
+
+static int nine(void *arg)
+{
+    (void)arg;
+    return 9;
+}
+
+static int pass_nothing(void *arg)
+{
+    (void)arg;
+    return cora_to_thread_copy(nine, NULL, 0);
+}
+
+TEST(a_job_needs_no_arguments)
+{
+    int rc = run_virtual(pass_nothing, NULL);
+
+    assert_int_equal(rc, 9);
+}
+
+static int get_mask(void *arg)
+{
+    return -pthread_sigmask(SIG_SETMASK, NULL, arg);
+}
+
+static int ask_for_the_mask(void *arg)
+{
+    sigset_t mask;
+    int rc = cora_to_thread(get_mask, &mask);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    for (int signum = 1; signum < NSIG; signum++) {
+        rc = sigismember(&mask, signum);
+        assert_int_not_equal(rc, 1);
+    }
+    return 0;
+}
+
+TEST(a_job_has_no_signal_blocked)
+{
+    int rc = run_virtual(ask_for_the_mask, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static const cora_attachment_kind foreign_kind;
+
+static int attach_and_get_result(void *arg)
+{
+    int rc = cora_loop_attach(cora_get_running_loop(), &foreign_kind, arg);
+
+    return rc < 0 ? rc : get_result(NULL);
+}
+
+static void leave_alone(void *object)
+{
+    *(int *)object += 1;
+}
+
+static const cora_attachment_kind foreign_kind = {.close = leave_alone};
+
+TEST(what_others_attach_to_the_loop_is_not_taken_for_the_pool)
+{
+    int object = 0;
+    int rc = run_virtual(attach_and_get_result, &object);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(object, 1);
+}
+
+/* What a child makes of its parent's runner: its exit status. */
+static int use_in_child(cora_runner *runner)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int rc[2];
+
+        rc[0] = cora_runner_run(runner, get_result, NULL);
+        rc[1] = cora_runner_close(runner);
+        _exit(rc[0] == 0 && rc[1] == 0 ? 0 : 1);
+    }
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+TEST(a_forked_child_starts_threads_of_its_own)
+{
+    cora_runner *runner = NULL;
+    int rc, status;
+
+#ifdef CORA_TSAN
+    skip(); /* it ends a process that starts threads after its fork */
+#endif
+    if (getenv("CORA_EMULATED") != NULL)
+        skip(); /* qemu-user cannot fork a process that has threads */
+    rc = cora_runner_create(&runner, NULL);
+    assert_int_equal(rc, 0);
+    rc = cora_runner_run(runner, get_result, NULL);
+    assert_int_equal(rc, 0);
+    status = use_in_child(runner);
+    assert_int_equal(status, 0);
+    rc = cora_runner_run(runner, get_result, NULL);
+    assert_int_equal(rc, 0);
+    rc = cora_runner_close(runner);
+    assert_int_equal(rc, 0);
+}
+
+static int begin_a_job(void *arg)
+{
+    struct waits_args *a = arg;
+    int rc;
+
+    cora_task_unref(cora_create_task(waits, .job = a->job));
+    rc = cora_sleep(0);
+    gate_await_arrivals(a->job->gate, 1);
+    return rc;
+}
+
+TEST(a_forked_child_does_not_wait_for_the_jobs_of_its_parent)
+{
+    struct gate gate = GATE_INIT;
+    struct job job = {.in = 3, .gate = &gate};
+    struct waits_args args = {.job = &job};
+    cora_runner *runner = NULL;
+    int rc, status = -1;
+    pid_t pid;
+
+#ifdef CORA_VALGRIND
+    if (RUNNING_ON_VALGRIND)
+        skip(); /* the job is lost in the child, together with its thread */
+#endif
+    rc = cora_runner_create(&runner, NULL);
+    assert_int_equal(rc, 0);
+    rc = cora_runner_run(runner, begin_a_job, &args);
+    assert_int_equal(rc, 0);
+    pid = fork();
+    if (pid == 0)
+        _exit(cora_runner_close(runner) == 0 ? 0 : 1);
+    waitpid(pid, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    gate_open(&gate);
+    rc = cora_runner_close(runner);
+    assert_int_equal(rc, 0);
+    assert_int_equal(gate_passed(&gate), 1);
 }

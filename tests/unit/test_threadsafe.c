@@ -436,3 +436,19 @@ TEST(a_hold_may_be_released_after_the_loop_was_closed)
     join(start(release, loop));
     cora_loop_free(loop);
 }
+
+TEST(a_hold_may_be_released_after_the_loop_was_freed)
+{
+    cora_loop *loop = virtual_loop();
+    pthread_t threads[2];
+
+    cora_loop_hold(loop);
+    cora_loop_hold(loop);
+    cora_loop_hold(loop);
+    threads[0] = start(release, loop);
+    cora_loop_free(loop);
+    join(threads[0]);
+    threads[1] = start(release, loop);
+    cora_loop_release(loop); /* a leak checker sees whether the last has freed it */
+    join(threads[1]);
+}

@@ -1004,3 +1004,138 @@ TEST(a_loop_closed_under_a_task_in_a_timeout_drops_both)
     assert_int_equal(reports.count, 1);
     assert_non_null(strstr(reports.message, "dropped"));
 }
+
+/* ---- left by another than who entered ------------------------------------------------------- */
+
+static int enter_and_end(void *timeout)
+{
+    cora_timeout_enter((cora_timeout *)timeout, 5);
+    return 0;
+}
+
+static int enter_sleep_and_exit(void *timeout)
+{
+    int rc;
+
+    cora_timeout_enter((cora_timeout *)timeout, 5);
+    rc = cora_sleep(1);
+    return cora_timeout_exit(timeout, rc);
+}
+
+static void assert_not_ours(cora_timeout *timeout)
+{
+    int rc = cora_timeout_exit(timeout, 0);
+
+    assert_int_equal(rc, -CORA_EFINISHED);
+}
+
+static void assert_over(cora_timeout *timeout)
+{
+    int rc = cora_timeout_reschedule(timeout, 7);
+
+    assert_not_ours(timeout);
+    assert_int_equal(rc, -CORA_EFINISHED);
+}
+
+static int exit_anothers(void *arg)
+{
+    cora_timeout timeout = {{NULL}};
+    cora_task *task = cora_create_task_arg(enter_sleep_and_exit, &timeout);
+    int rc = cora_sleep(0);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    assert_not_ours(&timeout);
+    assert_int_equal(cancelling(), 0);
+    rc = cora_await_unref(task); /* who has entered is not disturbed */
+    assert_int_equal(rc, 0);
+    assert_over(&timeout);
+    assert_nothing_left();
+    return 0;
+}
+
+TEST(a_timeout_that_another_task_is_in_cannot_be_left)
+{
+    int rc = run_virtual(exit_anothers, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static int exit_a_dead_ones(void *arg)
+{
+    cora_timeout timeout = {{NULL}};
+    int rc = cora_await_unref(cora_create_task_arg(enter_and_end, &timeout));
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    assert_over(&timeout);
+    return cora_sleep(1000);
+}
+
+TEST(a_timeout_whose_task_has_ended_cannot_be_left)
+{
+    int rc = run_virtual(exit_a_dead_ones, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 1); /* it was still open when its task ended */
+}
+
+static int time_a_yield(void *arg)
+{
+    cora_timeout timeout;
+    int rc;
+
+    cora_timeout_enter(&timeout, 5);
+    rc = cora_generator_yield(arg, NULL);
+    rc = cora_timeout_exit(&timeout, rc);
+    *(int *)arg = rc;
+    return rc;
+}
+
+static int next_of(void *generator)
+{
+    void *value;
+
+    return cora_generator_next(generator, &value);
+}
+
+static int end_a_generator_of_another(void *arg)
+{
+    int left = 0;
+    cora_generator *generator = cora_generator_create_arg(time_a_yield, &left);
+    int rc = cora_await_unref(cora_create_task_arg(next_of, generator));
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    rc = cora_generator_destroy(generator);
+    assert_int_equal(rc, -CORA_EFINISHED);
+    assert_int_equal(left, -CORA_EFINISHED);
+    return 0;
+}
+
+TEST(a_generator_in_a_timeout_of_a_task_that_has_ended_can_be_ended_by_another)
+{
+    int rc = run_virtual(end_a_generator_of_another, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 1);
+}
+
+static int exit_what_is_zero(void *arg)
+{
+    cora_timeout timeout = {{NULL}};
+    int rc = cora_timeout_reschedule(&timeout, 1);
+
+    (void)arg;
+    assert_int_equal(rc, -CORA_ENOTENTERED);
+    return cora_timeout_exit(&timeout, 0);
+}
+
+TEST(a_timeout_that_was_never_entered_cannot_be_left)
+{
+    int rc = run_virtual(exit_what_is_zero, NULL);
+
+    assert_int_equal(rc, -CORA_ENOTENTERED);
+    rc = exit_what_is_zero(NULL);
+    assert_int_equal(rc, -CORA_ENOTENTERED);
+}

@@ -445,3 +445,44 @@ TEST(a_callback_of_the_loop_may_wake)
 
     assert_int_equal(rc, 0);
 }
+
+static cora_wait_queue lasting; /* outlives the loop */
+
+static int wait_in_lasting(void *arg)
+{
+    cora_waiter waiter;
+    int rc;
+
+    (void)arg;
+    cora_waiter_init(&waiter, "test", &OBJECT);
+    cora_wait_queue_append(&lasting, &waiter);
+    rc = cora_waiter_wait(&waiter);
+    cora_wait_queue_remove(&lasting, &waiter);
+    return rc;
+}
+
+static void stop_the_loop(void *loop)
+{
+    cora_loop_stop(loop);
+}
+
+TEST(a_waiter_whose_task_was_dropped_with_its_loop_is_in_no_queue)
+{
+    cora_loop *loop = virtual_loop();
+    cora_task *tasks[2];
+    int rc = cora_loop_call_later(loop, 1, stop_the_loop, loop, NULL);
+
+    assert_int_equal(rc, 0);
+    for (int i = 0; i < 2; i++)
+        tasks[i] = cora_loop_create_task_arg(loop, NULL, wait_in_lasting, "wait_in_lasting", NULL);
+    rc = cora_loop_run_forever(loop);
+    assert_int_equal(rc, 0);
+    assert_non_null(cora_wait_queue_first(&lasting));
+    cora_loop_free(loop);
+    for (int i = 0; i < 2; i++)
+        cora_task_unref(tasks[i]);
+    assert_null(cora_wait_queue_first(&lasting));
+    assert_int_equal(reports.count, 2);
+    rc = run_virtual(wake_one, NULL); /* and the queue is as good as new */
+    assert_int_equal(rc, 0);
+}

@@ -66,7 +66,9 @@ CORA_API void cora_context_unref(cora_context *context);
 
 /*
  * Context.run(): calls fn(arg) with `context` current and returns what it returns; -EBUSY where the
- * context is entered already. `fn` must not be left by other means than its return.
+ * context is entered already, in whichever thread; -ENOMEM for NULL, as cora_copy_context and
+ * cora_task_get_context give it without memory. `fn` must not be left by other means than its
+ * return.
  */
 CORA_API CORA_MUST_CHECK int cora_context_run(cora_context *context, int (*fn)(void *arg),
                                               void *arg);

@@ -147,7 +147,10 @@ CORA_API bool cora_loop_remove_writer(cora_loop *loop, int fd);
 CORA_API CORA_MUST_CHECK int cora_loop_add_signal_handler(cora_loop *loop, int signum,
                                                           cora_callback *fn, void *arg);
 
-/* True if there was one; the signal then has its default effect again. */
+/*
+ * True if there was one; the signal then has its default effect again, unless somebody else has
+ * installed a handler meanwhile. A forked child has none of its parent's handlers.
+ */
 CORA_API bool cora_loop_remove_signal_handler(cora_loop *loop, int signum);
 
 /* ---- reports ------------------------------------------------------------------------------- */
@@ -180,16 +183,26 @@ CORA_API void cora_loop_set_debug(cora_loop *loop, bool debug);
 CORA_API bool cora_loop_get_debug(const cora_loop *loop);
 CORA_API void cora_loop_set_slow_callback_duration(cora_loop *loop, double seconds);
 
-/* ---- the default executor ------------------------------------------------------------------- */
+/* ---- for libraries -------------------------------------------------------------------------- */
 
 /*
- * loop.set_default_executor(): where to_thread runs its jobs. The loop calls shutdown(executor)
- * when it is closed. What it was before is returned to be shut down by the caller; a new loop has
- * none (NULL) and gets a thread pool with the first job.
+ * Something that a library keeps with each loop, as <cora/thread.h> does its threads. Declare it
+ * static: its address is its identity, so that nobody takes another's object for his own.
  */
-CORA_API void *cora_loop_set_default_executor(cora_loop *loop, void *executor,
-                                              void (*shutdown)(void *executor));
-CORA_API void *cora_loop_get_default_executor(const cora_loop *loop);
+typedef struct cora_attachment_kind {
+    bool (*busy)(void *object);  /* it still needs the loop: cora_runner_close waits; may be NULL */
+    void (*close)(void *object); /* the loop is being closed, and still takes calls */
+} cora_attachment_kind;
+
+/*
+ * Attaches one object of a kind; what was attached last is closed first. 0; -EBUSY where there is
+ * one; -ENOMEM, -CORA_ECLOSED.
+ */
+CORA_API CORA_MUST_CHECK int cora_loop_attach(cora_loop *loop, const cora_attachment_kind *kind,
+                                              void *object);
+
+/* The object of this kind; NULL: none. */
+CORA_API void *cora_loop_attached(const cora_loop *loop, const cora_attachment_kind *kind);
 
 /* ---- what asyncio lacks -------------------------------------------------------------------- */
 

@@ -12,8 +12,8 @@ CORA_BEGIN_DECLS
 
 /*
  * asyncio.run(fn(arg)): makes a loop, runs fn(arg) as its main task, and closes the loop. Tasks
- * that are left when main ends are cancelled and waited for; what they fail with is reported. Jobs
- * in threads are waited for.
+ * that are left when main ends are cancelled and waited for; what they fail with is reported. Then
+ * jobs in threads are waited for, which may call the loop until they end.
  *
  * Ctrl-C, in the main thread and where SIGINT has its default effect: the first one cancels the
  * main task; if that lets it end cancelled, the result is -EINTR. A second one ends the loop at
@@ -46,9 +46,9 @@ CORA_API CORA_MUST_CHECK int cora_runner_run(cora_runner *runner, cora_task_fn *
 CORA_API cora_loop *cora_runner_get_loop(cora_runner *runner);
 
 /*
- * Runner.close(): cancels the tasks that are left, waits for them, closes the loop and frees the
- * runner; NULL is accepted. 0; -EDEADLK when a task never ended (it is then dropped);
- * -CORA_ERUNNING: nothing is done.
+ * Runner.close(): cancels the tasks that are left, waits for them and for jobs in threads, closes
+ * the loop and frees the runner; NULL is accepted. 0; -EDEADLK when a task never ended (it is then
+ * dropped); -CORA_ERUNNING: nothing is done.
  */
 CORA_API int cora_runner_close(cora_runner *runner);
 

@@ -134,7 +134,10 @@ CORA_API const char *cora_task_get_name(cora_task *task);
 /* The name is copied. 0; -ENOMEM; -EINVAL for a future that is no task. */
 CORA_API CORA_MUST_CHECK int cora_task_set_name(cora_task *task, const char *name);
 
-/* The task's context, borrowed: valid as long as a reference to the task. */
+/*
+ * The task's context, borrowed: valid as long as a reference to the task; cora_context_ref keeps it
+ * longer. NULL without memory, and for a future that is no task.
+ */
 CORA_API cora_context *cora_task_get_context(cora_task *task);
 
 /* What the suspended task waits for, "task 'x'" or "sleep", in `text`; "" when it is running or

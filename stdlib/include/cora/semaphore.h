@@ -26,7 +26,7 @@ typedef struct cora_semaphore {
     int value_;
 } cora_semaphore;
 
-/* A semaphore with so many permits (0 or more). Nothing is to be freed. */
+/* A semaphore with so many permits; of a negative number, as many are missing. Nothing to free. */
 #define CORA_SEMAPHORE_INIT(value)                                                                 \
     {                                                                                              \
         {NULL, NULL}, (value)                                                                      \

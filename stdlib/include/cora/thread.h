@@ -15,6 +15,12 @@
  * The thread works on a copy of the arguments, which comes back when it is done. So a task that is
  * cancelled meanwhile can go on: the thread finishes by itself, on memory of its own. What pointers
  * in the arguments point to must stay valid until then.
+ *
+ * A job may call the loop by what ends in _threadsafe, and wait for it to answer. cora_run and
+ * cora_runner_close run the loop until the last job has ended; cora_loop_close alone waits for them
+ * without running it. Signals are blocked in the threads no more than elsewhere: where a handler
+ * must not run in them, the job blocks them. A forked child starts threads of its own; the jobs of
+ * its parent never end there.
  */
 #ifndef CORA_THREAD_H
 #define CORA_THREAD_H
