@@ -47,7 +47,8 @@ static void move_down(cora_queue *queue, void *item)
     size_t child;
 
     while ((child = place * 2 + 1) < queue->count_) {
-        if (child + 1 < queue->count_ && queue->compare_(*at(queue, child + 1), *at(queue, child)) < 0)
+        if (child + 1 < queue->count_ &&
+            queue->compare_(*at(queue, child + 1), *at(queue, child)) < 0)
             child++;
         if (queue->compare_(*at(queue, child), item) >= 0)
             break;
@@ -112,7 +113,8 @@ void cora_queue_destroy(cora_queue *queue)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
-/* A waiter leaves the line when it is woken, not when it runs: the next wake-up is the next one's. */
+/* A waiter leaves the line when it is woken, not when it runs: the next wake-up is the next one's.
+ */
 static void wake_next(cora_wait_queue *waiters)
 {
     cora_waiter *waiter;

@@ -10,9 +10,9 @@
 struct iteration {
     struct cora_loop *loop;
     struct cora__timer timer;
-    struct cora_future *waiting; /* of the task in next, on its stack; NULL */
-    size_t different, asked;     /* futures; calls of next */
-    size_t done, taken;          /* ends and begins the queue */
+    struct cora__list waiting; /* of the tasks in next, on their stacks */
+    size_t different, asked;   /* futures; calls of next */
+    size_t done, taken;        /* ends and begins the queue */
     size_t completed;
     struct cora_future **queue; /* NULL: one that the timeout has cut off */
     struct watch {
@@ -29,11 +29,26 @@ static struct iteration **inside(cora_as_completed *each)
     return (struct iteration **)each;
 }
 
+struct waiting {
+    struct cora__list link;
+    struct cora_future future;
+};
+
+static void wake_first(struct iteration *iteration)
+{
+    struct waiting *first;
+
+    if (cora__list_empty(&iteration->waiting))
+        return;
+    first = cora__container_of(iteration->waiting.next, struct waiting, link);
+    cora__list_remove(&first->link);
+    cora__future_wake(&first->future);
+}
+
 static void add(struct iteration *iteration, struct cora_future *future)
 {
     iteration->queue[iteration->done++] = future;
-    if (iteration->waiting != NULL)
-        cora__future_wake(iteration->waiting);
+    wake_first(iteration);
 }
 
 static void on_done(void *arg)
@@ -70,6 +85,7 @@ static struct iteration *create(struct cora_loop *loop, size_t count)
     }
     iteration->loop = loop;
     iteration->queue = queue;
+    cora__list_init(&iteration->waiting);
     cora__timer_init(&iteration->timer, on_timeout, iteration);
     return iteration;
 }
@@ -122,15 +138,17 @@ int cora_as_completed_start(cora_as_completed *each, cora_future *const futures[
 
 static int wait_for_one(struct iteration *iteration)
 {
-    struct cora_future waiting;
-    int rc;
+    struct waiting waiting;
+    int rc = 0;
 
-    if (iteration->taken < iteration->done)
-        return 0;
-    cora__future_init(&waiting, iteration->loop, NULL, "the next of several futures");
-    iteration->waiting = &waiting;
-    rc = cora_await(&waiting);
-    iteration->waiting = NULL;
+    while (rc == 0 && iteration->taken == iteration->done) {
+        cora__future_init(&waiting.future, iteration->loop, NULL, "the next of several futures");
+        cora__list_append(&iteration->waiting, &waiting.link);
+        rc = cora_await(&waiting.future);
+        cora__list_remove(&waiting.link);
+    }
+    if (rc < 0 && iteration->taken < iteration->done)
+        wake_first(iteration);
     return rc;
 }
 

@@ -44,6 +44,7 @@ static void child_done(struct child *child)
     gathering->finished++;
     if (cora__future_done(&gathering->future))
         return;
+    gathering->future.cancel_message = child->future->cancel_message;
     if (outcome < 0 && !gathering->return_exceptions)
         settle(gathering, outcome);
     else if (gathering->finished == gathering->different)

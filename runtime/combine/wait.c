@@ -89,7 +89,7 @@ int cora_wait(cora_future *const futures[], size_t count, double timeout,
 
     if (rc == 0 && cora__current_task() == NULL)
         rc = -CORA_ENOTASK;
-    if (rc == 0 && (count == 0 || isnan(timeout)))
+    if (rc == 0 && (count == 0 || isnan(timeout) || (unsigned)return_when > CORA_ALL_COMPLETED))
         rc = -EINVAL;
     if (rc < 0)
         return rc;

@@ -77,11 +77,22 @@ bool cora_future_cancelled(const cora_future *future)
     return future != NULL && future->state == CORA__CANCELLED;
 }
 
+/* A task that asks learns of a cancellation: what was said of it goes on with it. */
+static void tell(struct cora__handle *running, const struct cora_future *future)
+{
+    if (running != NULL && cora__handle_is_step(running))
+        future->loop->hooks->told(running, future->cancel_message);
+}
+
 int cora_future_result(cora_future *future)
 {
     if (future == NULL)
         return -ENOMEM;
-    return cora__future_done(future) ? cora__future_retrieve(future) : -CORA_EINVALIDSTATE;
+    if (!cora__future_done(future))
+        return -CORA_EINVALIDSTATE;
+    if (future->outcome == -ECANCELED)
+        tell(future->loop->running, future);
+    return cora__future_retrieve(future);
 }
 
 int cora_future_exception(cora_future *future)

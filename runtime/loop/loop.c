@@ -151,12 +151,13 @@ struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_co
 /* ---- the iteration ------------------------------------------------------------------------- */
 
 /* INFINITY where no timer will ever be due. */
-static double first_deadline(const struct cora_loop *loop)
+static double first_deadline(struct cora_loop *loop)
 {
+    cora__timers_clean(&loop->timers);
     return loop->timers.count > 0 ? loop->timers.heap[0].when : INFINITY;
 }
 
-double cora_loop_timeout(const cora_loop *loop)
+double cora_loop_timeout(cora_loop *loop)
 {
     double deadline = first_deadline(loop);
 
@@ -258,8 +259,7 @@ static int iterate(struct cora_loop *loop)
 {
     bool work = !cora__list_empty(&loop->ready);
 
-    if (loop->timers.empty > 0)
-        cora__timers_clean(&loop->timers);
+    cora__timers_clean(&loop->timers); /* as asyncio does in every iteration */
 
     if (!work && loop->ends_in_deadlock && !can_be_woken(loop))
         return -EDEADLK;

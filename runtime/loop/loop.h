@@ -58,7 +58,7 @@ static inline void cora__handle_drop(struct cora__handle *handle)
 struct cora__timer {
     struct cora__handle handle;
     double when;
-    size_t place;      /* in the heap; TIMER_IDLE when not armed */
+    size_t place; /* in the heap; TIMER_IDLE when not armed */
 };
 
 struct cora__timers {
@@ -66,7 +66,7 @@ struct cora__timers {
         double when;
         struct cora__timer *timer; /* NULL: it was disarmed */
         uint64_t sequence;         /* of equal deadlines the first armed comes first */
-    } *heap;
+    } * heap;
     size_t count, room;
     size_t empty; /* slots whose timer was disarmed */
     uint64_t sequence;
@@ -91,6 +91,8 @@ struct cora__loop_hooks {
     bool (*start)(struct cora__handle *step, struct cora_coroutine *spare);
     /* Writes who a step is, "task 'x' (function f)", for reports. */
     void (*describe)(struct cora__handle *step, char *text, size_t size);
+    /* The step that runs has asked for an outcome, and was told of a cancellation. */
+    void (*told)(struct cora__handle *step, const char *message);
     /* Reports who waits for what. */
     void (*report_deadlock)(struct cora_loop *loop);
     /* The loop has stopped running. */

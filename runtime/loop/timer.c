@@ -2,9 +2,9 @@
  * timer.c: the armed timers, in CPython's heap.
  *
  * A binary heap of slots that hold the deadline beside the pointer, so that comparing touches no
- * sleeper's stack. Each timer knows its slot; disarming it empties the slot and leaves the heap as it
- * is, which is what happens to most timeouts: no search and no moving. Empty slots go when they come
- * to the top, or all at once when they are more than half of a hundred.
+ * sleeper's stack. Each timer knows its slot; disarming it empties the slot and leaves the heap as
+ * it is, which is what happens to most timeouts: no search and no moving. Empty slots go when they
+ * come to the top, or all at once when they are more than half of a hundred.
  *
  * The steps of pushing, popping and purging are those of asyncio and its heapq, so that even the
  * order in which timers of the same instant fire, an accident of the heap, can be had as there
@@ -105,6 +105,8 @@ static void purge(struct cora__timers *timers)
 
 void cora__timers_clean(struct cora__timers *timers)
 {
+    if (timers->empty == 0)
+        return;
     if (must_purge(timers))
         purge(timers);
     else

@@ -183,7 +183,7 @@ static int await_pending(struct cora__task *task, struct cora_future *future)
     rc = cora__future_retrieve(future);
     if (task->must_cancel)
         return take_cancellation(task);
-    if (future->state == CORA__CANCELLED)
+    if (rc == -ECANCELED)
         task->future.cancel_message = future->cancel_message;
     return rc;
 }
@@ -198,7 +198,7 @@ int cora_await(cora_future *future)
     if (task == NULL)
         return -CORA_ENOTASK;
     if (cora__future_done(future))
-        return cora__future_retrieve(future);
+        return cora_future_result(future);
     if (future != &task->future && future->loop == task->future.loop)
         return await_pending(task, future);
     rc = cora__task_yield(task);
@@ -325,6 +325,11 @@ static void describe_step(struct cora__handle *step, char *text, size_t size)
     describe(&task_of_step(step)->future, text, size);
 }
 
+static void told(struct cora__handle *step, const char *message)
+{
+    task_of_step(step)->future.cancel_message = message;
+}
+
 static void report_deadlock(struct cora_loop *loop)
 {
     for (struct cora__list *link = loop->all_tasks.next; link != &loop->all_tasks;
@@ -382,6 +387,7 @@ static void drop_idle(struct cora_loop *loop)
 static const struct cora__loop_hooks hooks = {
     .start = start,
     .describe = describe_step,
+    .told = told,
     .report_deadlock = report_deadlock,
     .stop = drop_idle,
     .close = drop_tasks,
@@ -430,8 +436,8 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
 }
 
 /*
- * Runs a new task at once. For so long its creator stands in for the loop: when the task suspends or
- * ends, control comes back here.
+ * Runs a new task at once. For so long its creator stands in for the loop: when the task suspends
+ * or ends, control comes back here.
  */
 static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
 {

@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the arena: a scenario may drop tasks where they stand, with all they hold ---------------- */
+/* ---- the arena: a scenario may drop tasks where they stand, with all they hold ----------------
+ */
 
 static struct chunk {
     struct chunk *next;
     char bytes[] __attribute__((aligned(16)));
-} *chunks;
+} * chunks;
 
 void *arena_alloc(size_t size)
 {

@@ -13,8 +13,8 @@ struct actor {
     int serial;
     cora_task *task;
     const struct coro *coro;
-    int value;                      /* of its `return` */
-    struct cora_task_group *group;  /* the innermost that it has entered, or NULL */
+    int value;                     /* of its `return` */
+    struct cora_task_group *group; /* the innermost that it has entered, or NULL */
 };
 
 /* A named thing: a lock, an event, a slot that a task is bound to, ... */

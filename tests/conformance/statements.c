@@ -11,7 +11,8 @@
 
 typedef int operation(struct actor *actor, const struct statement *s, struct answer *answer);
 
-static int say(struct answer *answer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int say(struct answer *answer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static int say(struct answer *answer, const char *format, ...)
 {
@@ -262,8 +263,8 @@ static void names_of(struct actor *actors[], size_t count, bool done, char *text
     text[0] = '\0';
     for (size_t i = 0; i < count; i++)
         if (cora_task_done(actors[i]->task) == done)
-            length += (size_t)snprintf(text + length, size - length, "%sT%d",
-                                       length > 0 ? "," : "", actors[i]->serial);
+            length += (size_t)snprintf(text + length, size - length, "%sT%d", length > 0 ? "," : "",
+                                       actors[i]->serial);
 }
 
 static int wait(struct actor *a, const struct statement *s, struct answer *answer,
@@ -415,8 +416,8 @@ static int op_sleep(struct actor *a, const struct statement *s, struct answer *a
 static int op_setvar(struct actor *a, const struct statement *s, struct answer *answer)
 {
     (void)a, (void)answer;
-    return cora_context_var_set(&find_thing(s->words[1])->var,
-                                (void *)(intptr_t)atoi(s->words[2]), NULL);
+    return cora_context_var_set(&find_thing(s->words[1])->var, (void *)(intptr_t)atoi(s->words[2]),
+                                NULL);
 }
 
 static int op_getvar(struct actor *a, const struct statement *s, struct answer *answer)
@@ -663,13 +664,15 @@ static int op_shutdown_now(struct actor *a, const struct statement *s, struct an
 /* ---- by name --------------------------------------------------------------------------------- */
 
 #define OPERATIONS(X)                                                                              \
-    X(spawn) X(eager) X(gspawn) X(await) X(shield) X(wait_for) X(cancel) X(uncancel) X(cancelling) \
-    X(cancel_self) X(uncancel_self) X(state) X(gather) X(settle) X(wait_first) X(wait_error)       \
-    X(wait_all) X(each) X(on_done) X(soon) X(later) X(say) X(yield) X(sleep) X(setvar) X(getvar)   \
-    X(resolve) X(fail) X(cancel_future) X(await_future) X(shield_future) X(peek_future) X(acquire) \
-    X(release) X(locked) X(set) X(clear) X(is_set) X(wait) X(notify) X(notify_all) X(meet)         \
-    X(reset) X(abort) X(barrier) X(put) X(put_nowait) X(get) X(get_nowait) X(task_done) X(join)    \
-    X(queue) X(shutdown) X(shutdown_now)
+    X(spawn)                                                                                       \
+    X(eager) X(gspawn) X(await) X(shield) X(wait_for) X(cancel) X(uncancel) X(cancelling)          \
+        X(cancel_self) X(uncancel_self) X(state) X(gather) X(settle) X(wait_first) X(wait_error)   \
+            X(wait_all) X(each) X(on_done) X(soon) X(later) X(say) X(yield) X(sleep) X(setvar)     \
+                X(getvar) X(resolve) X(fail) X(cancel_future) X(await_future) X(shield_future)     \
+                    X(peek_future) X(acquire) X(release) X(locked) X(set) X(clear) X(is_set)       \
+                        X(wait) X(notify) X(notify_all) X(meet) X(reset) X(abort) X(barrier)       \
+                            X(put) X(put_nowait) X(get) X(get_nowait) X(task_done) X(join)         \
+                                X(queue) X(shutdown) X(shutdown_now)
 
 int run_statement(struct actor *actor, const struct statement *statement, struct answer *answer)
 {

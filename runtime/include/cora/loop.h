@@ -214,9 +214,9 @@ CORA_API void *cora_loop_attached(const cora_loop *loop, const cora_attachment_k
 CORA_API CORA_MUST_CHECK int cora_loop_use_virtual_clock(cora_loop *loop, double now);
 
 /*
- * Timers of the same instant fire in the order in which CPython's heap has them, an accident, instead
- * of first armed, first fired: for programs that are compared with CPython's line by line. 0, or
- * -EBUSY when a timer is armed already.
+ * Timers of the same instant fire in the order in which CPython's heap has them, an accident,
+ * instead of first armed, first fired: for programs that are compared with CPython's line by line.
+ * 0, or -EBUSY when a timer is armed already.
  */
 CORA_API CORA_MUST_CHECK int cora_loop_set_heapq_order(cora_loop *loop, bool heapq_order);
 
@@ -243,7 +243,7 @@ CORA_API CORA_MUST_CHECK int cora_loop_process_events(cora_loop *loop);
 CORA_API CORA_MUST_CHECK int cora_loop_run_ready(cora_loop *loop);
 
 /* For the same: how long the next poll may wait: 0; seconds; -1: for ever. */
-CORA_API double cora_loop_timeout(const cora_loop *loop);
+CORA_API double cora_loop_timeout(cora_loop *loop);
 
 CORA_END_DECLS
 

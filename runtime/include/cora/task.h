@@ -43,7 +43,7 @@ typedef struct cora_task_options {
     const char *name;      /* copied; NULL: "Task-1", "Task-2", ... */
     cora_context *context; /* runs in this one instead of in a copy of the current one */
     size_t stack_size;     /* usable bytes; 0: cora_default_stack_size() */
-    bool eager_start;      /* runs at once, up to its first suspension, before create_task returns */
+    bool eager_start; /* runs at once, up to its first suspension, before create_task returns */
 } cora_task_options;
 
 /* ---- creation ------------------------------------------------------------------------------ */

@@ -77,8 +77,8 @@ CORA_API CORA_MUST_CHECK int cora_task_group_create_task_arg_(cora_task_group *g
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_task_group_exit(cora_task_group *group, int rc);
 
 /*
- * The first half of the exit: waits, and returns what the exit will. Afterwards, until the exit, which
- * is then to be given that result, the tasks and the errors can be looked at.
+ * The first half of the exit: waits, and returns what the exit will. Afterwards, until the exit,
+ * which is then to be given that result, the tasks and the errors can be looked at.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_task_group_join(cora_task_group *group, int rc);
 

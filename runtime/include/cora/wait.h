@@ -28,16 +28,16 @@ CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_wait(cora_future *const futures[
                                                      double timeout, cora_return_when return_when);
 
 /*
- * asyncio.wait_for(): the outcome of the future, or, after `timeout` seconds, -ETIMEDOUT: the future
- * is then cancelled, and its end waited for, however long that takes. A future that is cancelled
- * and ends with a value or an error all the same gives that. Else as cora_await.
+ * asyncio.wait_for(): the outcome of the future, or, after `timeout` seconds, -ETIMEDOUT: the
+ * future is then cancelled, and its end waited for, however long that takes. A future that is
+ * cancelled and ends with a value or an error all the same gives that. Else as cora_await.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_wait_for(cora_future *future, double timeout);
 
 /*
- * asyncio.shield(): a future that ends as `inner` does; cancelling it does not cancel `inner`, whose
- * error is then reported. A reference, for cora_await and cora_future_unref; `inner` itself if that
- * is done. NULL without memory.
+ * asyncio.shield(): a future that ends as `inner` does; cancelling it does not cancel `inner`,
+ * whose error is then reported. A reference, for cora_await and cora_future_unref; `inner` itself
+ * if that is done. NULL without memory.
  */
 CORA_API CORA_MUST_CHECK cora_future *cora_shield(cora_future *inner);
 

@@ -47,8 +47,9 @@ CORA_API bool cora_condition_locked(const cora_condition *condition);
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_condition_wait(cora_condition *condition);
 
 /* Waits until predicate(arg) is true; it is first asked before any waiting. Results as wait. */
-CORA_API CORA_SUSPENDS CORA_MUST_CHECK int
-cora_condition_wait_for(cora_condition *condition, bool (*predicate)(void *arg), void *arg);
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_condition_wait_for(cora_condition *condition,
+                                                                   bool (*predicate)(void *arg),
+                                                                   void *arg);
 
 /* Wakes `count` who wait, or all; they go on once the lock is released. 0, or
  * -CORA_EINVALIDSTATE where the lock is not held. */

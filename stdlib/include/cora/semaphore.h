@@ -58,8 +58,8 @@ typedef struct cora_bounded_semaphore {
 CORA_API void cora_bounded_semaphore_init(cora_bounded_semaphore *semaphore, int value);
 
 /* As the semaphore's. */
-CORA_API CORA_SUSPENDS CORA_MUST_CHECK int
-cora_bounded_semaphore_acquire(cora_bounded_semaphore *semaphore);
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_bounded_semaphore_acquire(
+    cora_bounded_semaphore *semaphore);
 CORA_API bool cora_bounded_semaphore_locked(const cora_bounded_semaphore *semaphore);
 
 /* As the semaphore's; -CORA_EINVALIDSTATE, and nothing is done, where all permits are back. */
