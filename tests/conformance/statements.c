@@ -663,6 +663,7 @@ static int op_shutdown_now(struct actor *a, const struct statement *s, struct an
 
 /* ---- by name --------------------------------------------------------------------------------- */
 
+/* clang-format off: it never settles on one layout of this */
 #define OPERATIONS(X)                                                                              \
     X(spawn)                                                                                       \
     X(eager)                                                                                       \
@@ -674,6 +675,7 @@ static int op_shutdown_now(struct actor *a, const struct statement *s, struct an
                         X(wait) X(notify) X(notify_all) X(meet) X(reset) X(abort) X(barrier)       \
                             X(put) X(put_nowait) X(get) X(get_nowait) X(task_done) X(join)         \
                                 X(queue) X(shutdown) X(shutdown_now)
+/* clang-format on */
 
 int run_statement(struct actor *actor, const struct statement *statement, struct answer *answer)
 {
