@@ -429,7 +429,6 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
     task->stack_size = options->stack_size != 0 ? options->stack_size : cora_default_stack_size();
     task->function = function;
     task->number = ++loop->task_number;
-    task->default_name[0] = '\0';
     cora__list_append(&loop->all_tasks, &task->link);
     loop->hooks = &hooks;
     return task;
@@ -522,14 +521,15 @@ size_t cora_all_tasks(cora_loop *loop, cora_task *tasks[], size_t room)
 const char *cora_task_get_name(cora_task *task)
 {
     struct cora__task *self = cora__as_task(task);
+    char text[32];
 
     if (self == NULL)
         return NULL;
-    if (self->name != NULL)
-        return self->name;
-    if (self->default_name[0] == '\0')
-        snprintf(self->default_name, sizeof self->default_name, "Task-%lu", self->number);
-    return self->default_name;
+    if (self->name == NULL) {
+        snprintf(text, sizeof text, "Task-%lu", self->number);
+        self->name = strdup(text);
+    }
+    return self->name != NULL ? self->name : self->function; /* without memory */
 }
 
 int cora_task_set_name(cora_task *task, const char *name)

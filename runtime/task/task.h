@@ -46,8 +46,7 @@ struct cora__task {
     size_t stack_size;
     const char *function;
     unsigned long number; /* for the default name */
-    char *name;           /* NULL: the default, written into default_name when asked for */
-    char default_name[16];
+    char *name;           /* NULL: the default, which is made when it is asked for */
     char args[] __attribute__((aligned(16)));
 };
 

@@ -667,7 +667,8 @@ static int op_shutdown_now(struct actor *a, const struct statement *s, struct an
 #define OPERATIONS(X)                                                                              \
     X(spawn)                                                                                       \
     X(eager)                                                                                       \
-    X(gspawn) X(await) X(shield) X(wait_for) X(cancel) X(uncancel) X(cancelling) X(cancel_self)    \
+    X(gspawn)                                                                                      \
+    X(await) X(shield) X(wait_for) X(cancel) X(uncancel) X(cancelling) X(cancel_self)              \
         X(uncancel_self) X(state) X(gather) X(settle) X(wait_first) X(wait_error) X(wait_all)      \
             X(each) X(on_done) X(soon) X(later) X(say) X(yield) X(sleep) X(setvar) X(getvar)       \
                 X(resolve) X(fail) X(cancel_future) X(await_future) X(shield_future)               \
