@@ -663,19 +663,16 @@ static int op_shutdown_now(struct actor *a, const struct statement *s, struct an
 
 /* ---- by name --------------------------------------------------------------------------------- */
 
-/* clang-format off: it never settles on one layout of this */
+/* The formatter never settles on one layout of this. */
+/* clang-format off */
 #define OPERATIONS(X)                                                                              \
-    X(spawn)                                                                                       \
-    X(eager)                                                                                       \
-    X(gspawn)                                                                                      \
-    X(await) X(shield) X(wait_for) X(cancel) X(uncancel) X(cancelling) X(cancel_self)              \
-        X(uncancel_self) X(state) X(gather) X(settle) X(wait_first) X(wait_error) X(wait_all)      \
-            X(each) X(on_done) X(soon) X(later) X(say) X(yield) X(sleep) X(setvar) X(getvar)       \
-                X(resolve) X(fail) X(cancel_future) X(await_future) X(shield_future)               \
-                    X(peek_future) X(acquire) X(release) X(locked) X(set) X(clear) X(is_set)       \
-                        X(wait) X(notify) X(notify_all) X(meet) X(reset) X(abort) X(barrier)       \
-                            X(put) X(put_nowait) X(get) X(get_nowait) X(task_done) X(join)         \
-                                X(queue) X(shutdown) X(shutdown_now)
+    X(spawn) X(eager) X(gspawn) X(await) X(shield) X(wait_for) X(cancel) X(uncancel)               \
+    X(cancelling) X(cancel_self) X(uncancel_self) X(state) X(gather) X(settle) X(wait_first)       \
+    X(wait_error) X(wait_all) X(each) X(on_done) X(soon) X(later) X(say) X(yield) X(sleep)         \
+    X(setvar) X(getvar) X(resolve) X(fail) X(cancel_future) X(await_future) X(shield_future)       \
+    X(peek_future) X(acquire) X(release) X(locked) X(set) X(clear) X(is_set) X(wait) X(notify)     \
+    X(notify_all) X(meet) X(reset) X(abort) X(barrier) X(put) X(put_nowait) X(get) X(get_nowait)   \
+    X(task_done) X(join) X(queue) X(shutdown) X(shutdown_now)
 /* clang-format on */
 
 int run_statement(struct actor *actor, const struct statement *statement, struct answer *answer)
