@@ -177,6 +177,17 @@ static int check_open(const struct storage *storage)
     return group->aborting ? -CORA_ESHUTDOWN : 0;
 }
 
+/* Before the task is made: a task that could not be joined must not run. */
+static int reserve_member(const struct storage *storage, struct member **ret)
+{
+    int rc = check_open(storage);
+
+    if (rc < 0)
+        return rc;
+    *ret = malloc(sizeof **ret);
+    return *ret != NULL ? 0 : -ENOMEM;
+}
+
 static int adopt(struct group *group, cora_task *task, struct member *member, cora_task **ret)
 {
     if (task == NULL) {
@@ -200,13 +211,11 @@ int cora_task_group_create_task_copy(cora_task_group *self, const cora_task_opti
                                      const void *args, size_t size)
 {
     struct storage *storage = inside(self);
-    int rc = check_open(storage);
-    struct member *member = rc == 0 ? malloc(sizeof *member) : NULL;
+    struct member *member;
+    int rc = reserve_member(storage, &member);
 
     if (rc < 0)
         return rc;
-    if (member == NULL)
-        return -ENOMEM;
     return adopt(storage->group,
                  cora_loop_create_task_copy(NULL, options, fn, function, args, size), member, ret);
 }
@@ -216,13 +225,11 @@ int cora_task_group_create_task_arg_(cora_task_group *self, const cora_task_opti
                                      void *arg)
 {
     struct storage *storage = inside(self);
-    int rc = check_open(storage);
-    struct member *member = rc == 0 ? malloc(sizeof *member) : NULL;
+    struct member *member;
+    int rc = reserve_member(storage, &member);
 
     if (rc < 0)
         return rc;
-    if (member == NULL)
-        return -ENOMEM;
     return adopt(storage->group, cora_loop_create_task_arg(NULL, options, fn, function, arg),
                  member, ret);
 }
