@@ -151,6 +151,7 @@ struct cora_loop {
 
     struct cora__list all_tasks; /* of the task layer: every task that is not done */
     unsigned long task_number;   /* the last one given, for default names */
+    void (*task_factory)(void);  /* in truth a cora_task_factory; or NULL */
     struct cora_coroutine *idle; /* whose task has ended; for the next that starts, or NULL */
 
     struct cora__attachment *attachments; /* what libraries keep with it, the last one first */

@@ -458,39 +458,62 @@ static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
     cora__context_current = context;
 }
 
-static cora_task *begin(struct cora__task *task, const cora_task_options *options)
+cora_task *cora_task_create(cora_loop *loop, const cora_task_options *options, cora_task_fn *fn,
+                            const char *function, const void *args, size_t size)
 {
-    struct cora_loop *loop = task->future.loop;
+    struct cora__task *task = create(loop, options, fn, function, size);
 
-    if (options != NULL && options->eager_start && loop == cora__loop_running)
+    if (task == NULL)
+        return NULL;
+    if (size > 0)
+        args = memcpy(task->args, args, size);
+    task->arg = (void *)(uintptr_t)args;
+    loop = task->future.loop;
+    if (options != NULL && options->eager_start > 0 && loop == cora__loop_running)
         run_eagerly(loop, task);
     else
         cora__loop_push(loop, &task->step);
     return &task->future;
 }
 
+cora_task *cora_eager_task_factory(cora_loop *loop, const cora_task_options *options,
+                                   cora_task_fn *fn, const char *function, const void *args,
+                                   size_t size)
+{
+    cora_task_options eager = {0};
+
+    if (options != NULL)
+        eager = *options;
+    if (eager.eager_start == 0)
+        eager.eager_start = true;
+    return cora_task_create(loop, &eager, fn, function, args, size);
+}
+
 cora_task *cora_loop_create_task_copy(cora_loop *loop, const cora_task_options *options,
                                       cora_task_fn *fn, const char *function, const void *args,
                                       size_t size)
 {
-    struct cora__task *task = create(loop, options, fn, function, size);
-
-    if (task == NULL)
-        return NULL;
-    memcpy(task->args, args, size);
-    task->arg = task->args;
-    return begin(task, options);
+    if (loop == NULL)
+        loop = cora__loop_running;
+    if (__builtin_expect(loop != NULL && loop->task_factory != NULL, false))
+        return cora_loop_get_task_factory(loop)(loop, options, fn, function, args, size);
+    return cora_task_create(loop, options, fn, function, args, size);
 }
 
 cora_task *cora_loop_create_task_arg(cora_loop *loop, const cora_task_options *options,
                                      cora_task_fn *fn, const char *function, void *arg)
 {
-    struct cora__task *task = create(loop, options, fn, function, 0);
+    return cora_loop_create_task_copy(loop, options, fn, function, arg, 0);
+}
 
-    if (task == NULL)
-        return NULL;
-    task->arg = arg;
-    return begin(task, options);
+void cora_loop_set_task_factory(cora_loop *loop, cora_task_factory *factory)
+{
+    loop->task_factory = (void (*)(void))factory;
+}
+
+cora_task_factory *cora_loop_get_task_factory(const cora_loop *loop)
+{
+    return (cora_task_factory *)loop->task_factory;
 }
 
 /* ---- questions ----------------------------------------------------------------------------- */

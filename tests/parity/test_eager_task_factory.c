@@ -2,20 +2,35 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
-static const cora_task_options eager = {.eager_start = true};
+static void set_factory(cora_task_factory *factory)
+{
+    cora_loop_set_task_factory(cora_get_running_loop(), factory);
+}
 
-/* Runs the body of a test as the main task. It returns 0, and nothing is reported. */
+static int run_body(void *fn)
+{
+    set_factory(cora_eager_task_factory);
+    return (*(cora_task_fn **)fn)(NULL);
+}
+
+/* Runs the body of a test as the main task of a loop with the factory; what it returns. */
+static int run_main(cora_task_fn *fn)
+{
+    return run_virtual(run_body, &fn);
+}
+
+/* The same. It returns 0, and nothing is reported. */
 static void run(cora_task_fn *fn)
 {
-    int rc = run_virtual(fn, NULL);
+    int rc = run_main(fn);
 
     assert_int_equal(rc, 0);
     assert_int_equal(reports.count, 0);
 }
 
-static cora_task *create_eagerly(cora_task_fn *fn, void *arg)
+static cora_task *create(cora_task_fn *fn, void *arg)
 {
-    cora_task *task = cora_loop_create_task_arg(NULL, &eager, fn, "eager", arg);
+    cora_task *task = cora_create_task_arg(fn, arg);
 
     assert_non_null(task);
     return task;
@@ -48,7 +63,7 @@ static int set_result(void *future)
 static int await_future_during_eager_step(void *arg)
 {
     cora_future *future = cora_loop_create_future(cora_get_running_loop());
-    cora_task *task = create_eagerly(set_result, future);
+    cora_task *task = create(set_result, future);
     int rc;
 
     (void)arg;
@@ -66,7 +81,7 @@ TEST(EagerTaskFactoryLoopTests_test_await_future_during_eager_step)
 
 static int eager_completion(void *arg)
 {
-    cora_task *task = create_eagerly(end_at_once, arg);
+    cora_task *task = create(end_at_once, arg);
     int rc;
 
     assert_true(cora_task_done(task));
@@ -82,7 +97,7 @@ TEST(EagerTaskFactoryLoopTests_test_eager_completion)
 
 static int block_after_eager_step(void *arg)
 {
-    cora_task *task = create_eagerly(sleep_then_end, arg);
+    cora_task *task = create(sleep_then_end, arg);
     int rc;
 
     assert_false(cora_task_done(task));
@@ -100,7 +115,7 @@ TEST(EagerTaskFactoryLoopTests_test_block_after_eager_step)
 
 static int cancellation_after_eager_completion(void *arg)
 {
-    cora_task *task = create_eagerly(end_at_once, arg);
+    cora_task *task = create(end_at_once, arg);
     bool cancelled = cora_task_cancel(task);
     int rc = cora_await(task);
 
@@ -118,7 +133,7 @@ TEST(EagerTaskFactoryLoopTests_test_cancellation_after_eager_completion)
 
 static int cancellation_after_eager_step_blocks(void *arg)
 {
-    cora_task *task = create_eagerly(sleep_then_end, arg);
+    cora_task *task = create(sleep_then_end, arg);
     bool cancelled = cora_future_cancel_message(task, "enough");
     int rc;
 
@@ -133,7 +148,7 @@ static int cancellation_after_eager_step_blocks(void *arg)
 
 TEST(EagerTaskFactoryLoopTests_test_cancellation_after_eager_step_blocks)
 {
-    int rc = run_virtual(cancellation_after_eager_step_blocks, NULL);
+    int rc = run_main(cancellation_after_eager_step_blocks);
 
     assert_int_equal(rc, -ECANCELED);
 }
@@ -155,7 +170,7 @@ static int note_current_task(void *arg)
 static int current_task(void *arg)
 {
     cora_task *main_task = cora_current_task(), *noted = NULL;
-    cora_task *task = create_eagerly(note_current_task, &noted);
+    cora_task *task = create(note_current_task, &noted);
 
     (void)arg;
     assert_ptr_equal(noted, task);
@@ -193,7 +208,7 @@ static int look_for_oneself(void *arg)
 static int all_tasks_with_eager_completion(void *arg)
 {
     bool found = false;
-    cora_task *task = create_eagerly(look_for_oneself, &found);
+    cora_task *task = create(look_for_oneself, &found);
 
     (void)arg;
     assert_true(found);
@@ -227,7 +242,7 @@ static int all_tasks_with_blocking(void *arg)
 {
     cora_loop *loop = cora_get_running_loop();
     struct blocks b = {cora_loop_create_future(loop), cora_loop_create_future(loop), false};
-    cora_task *task = create_eagerly(look_then_block, &b);
+    cora_task *task = create(look_then_block, &b);
     int rc;
 
     (void)arg;
@@ -286,7 +301,7 @@ static int context_vars(void *arg)
     int rc;
 
     set_variable("1");
-    task = create_eagerly(set_and_see, arg);
+    task = create(set_and_see, arg);
     assert_string_equal(trace_text, "first ");
     assert_variable("1");
     rc = cora_await_unref(task);
@@ -325,16 +340,41 @@ TEST(CEagerTaskFactoryLoopTests_test_name)
     assert_string_equal(trace_text, "example ");
 }
 
+static int start_without_factory(void *arg)
+{
+    set_factory(NULL);
+    return start_with_a_name(arg);
+}
+
 TEST(DefaultTaskFactoryEagerStart_test_eager_start_true_with_default_factory)
 {
-    run(start_with_a_name);
+    run(start_without_factory);
     assert_string_equal(trace_text, "example ");
+}
+
+/* The options of one task go before the factory of all. */
+static int eager_start_false(void *arg)
+{
+    cora_task_options options = {.name = "example", .eager_start = CORA_NOT_EAGER};
+    cora_task *task = cora_loop_create_task_arg(NULL, &options, note_name, "note_name", arg);
+    int rc;
+
+    assert_false(cora_task_done(task));
+    assert_string_equal(trace_text, "");
+    rc = cora_await_unref(task);
+    assert_int_equal(rc, 0);
+    assert_string_equal(trace_text, "example ");
+    return 0;
+}
+
+TEST(EagerTaskFactoryLoopTests_test_eager_start_false)
+{
+    run(eager_start_false);
 }
 
 /* ---- how many tasks the loop starts -------------------------------------------------------- */
 
 struct tree {
-    const cora_task_options *options;
     int width, depth;
 };
 
@@ -356,8 +396,10 @@ static int await_chain(void *arg)
 
 static int start_chain_eagerly(void *arg)
 {
-    cora_task *task = create_eagerly(await_chain, arg);
+    cora_task *task;
 
+    set_factory(cora_eager_task_factory);
+    task = create(await_chain, arg);
     assert_true(cora_task_done(task));
     return cora_await_unref(task);
 }
@@ -379,7 +421,7 @@ TEST(BaseTaskCountingTests_test_awaitables_chain)
 static int grow_by_taskgroups(void *arg)
 {
     const struct tree *tree = arg;
-    struct tree branch = {tree->options, tree->width, tree->depth - 1};
+    struct tree branch = {tree->width, tree->depth - 1};
     cora_task_group group;
 
     begun++;
@@ -388,8 +430,7 @@ static int grow_by_taskgroups(void *arg)
     cora_task_group_enter(&group);
     for (int i = 0; i < tree->width; i++) {
         int before = begun;
-        int rc = cora_task_group_create_task_arg_with(&group, tree->options, NULL,
-                                                      grow_by_taskgroups, &branch);
+        int rc = cora_task_group_create_task_arg(&group, grow_by_taskgroups, &branch);
 
         assert_int_equal(rc, 0);
         scheduled += begun == before ? 1 : 0;
@@ -402,7 +443,7 @@ enum { WIDTH = 5, DEPTH = 4, ALL = 1 + 5 + 25 + 125 + 625 };
 static int grow_by_gather(void *arg)
 {
     const struct tree *tree = arg;
-    struct tree branch = {tree->options, tree->width, tree->depth - 1};
+    struct tree branch = {tree->width, tree->depth - 1};
     cora_task *tasks[WIDTH];
     int rc;
 
@@ -412,9 +453,7 @@ static int grow_by_gather(void *arg)
     for (int i = 0; i < tree->width; i++) {
         int before = begun;
 
-        tasks[i] =
-            cora_loop_create_task_arg(NULL, tree->options, grow_by_gather, "branch", &branch);
-        assert_non_null(tasks[i]);
+        tasks[i] = create(grow_by_gather, &branch);
         scheduled += begun == before ? 1 : 0;
     }
     rc = cora_gather(tasks, (size_t)tree->width, NULL, 0);
@@ -432,13 +471,14 @@ static int grow_eagerly(void *arg)
 {
     struct root *root = arg;
 
-    return cora_await_unref(create_eagerly(root->fn, &root->tree));
+    set_factory(cora_eager_task_factory);
+    return cora_await_unref(create(root->fn, &root->tree));
 }
 
 /* Grows the tree twice: the loop starts all of its tasks, or, where they are eager, none. */
 static void count_tasks(cora_task_fn *fn)
 {
-    struct root root = {fn, {NULL, WIDTH, DEPTH}};
+    struct root root = {fn, {WIDTH, DEPTH}};
     int rc;
 
     scheduled = 1; /* the main task is the root */
@@ -448,7 +488,6 @@ static void count_tasks(cora_task_fn *fn)
     assert_int_equal(scheduled, ALL);
 
     begun = scheduled = 0;
-    root.tree.options = &eager;
     rc = run_virtual(grow_eagerly, &root);
     assert_int_equal(rc, 0);
     assert_int_equal(begun, ALL);

@@ -43,8 +43,16 @@ typedef struct cora_task_options {
     const char *name;      /* copied; NULL: "Task-1", "Task-2", ... */
     cora_context *context; /* runs in this one instead of in a copy of the current one */
     size_t stack_size;     /* usable bytes; 0: cora_default_stack_size() */
-    bool eager_start; /* runs at once, up to its first suspension, before create_task returns */
+    /*
+     * true: where its loop is running, it runs at once, up to its first suspension, before
+     * create_task returns. CORA_NOT_EAGER: it does not, whatever the loop's task factory would
+     * have. 0: as the factory has it, and without one it does not.
+     */
+    int eager_start;
 } cora_task_options;
+
+/* eager_start=False: 0 is an argument that was not given. */
+enum { CORA_NOT_EAGER = -1 };
 
 /* ---- creation ------------------------------------------------------------------------------ */
 
@@ -79,6 +87,34 @@ CORA_API CORA_MUST_CHECK cora_task *cora_loop_create_task_arg(cora_loop *loop,
                                                               const cora_task_options *options,
                                                               cora_task_fn *fn,
                                                               const char *function, void *arg);
+
+/*
+ * A task factory: all of the above ask the loop's, if it has one, for the task. It may make another
+ * one of it, by cora_task_create: with other options, or of a function of its own that calls fn.
+ * `options` may be NULL, `loop` is not. What it returns is what create_task returns.
+ */
+typedef cora_task *cora_task_factory(cora_loop *loop, const cora_task_options *options,
+                                     cora_task_fn *fn, const char *function, const void *args,
+                                     size_t size);
+
+/* Who makes the tasks of this loop, groups' too; NULL: cora_task_create. */
+CORA_API void cora_loop_set_task_factory(cora_loop *loop, cora_task_factory *factory);
+CORA_API cora_task_factory *cora_loop_get_task_factory(const cora_loop *loop);
+
+/* asyncio.eager_task_factory: every task starts eagerly, unless its options say CORA_NOT_EAGER. */
+CORA_API CORA_MUST_CHECK cora_task *cora_eager_task_factory(cora_loop *loop,
+                                                            const cora_task_options *options,
+                                                            cora_task_fn *fn, const char *function,
+                                                            const void *args, size_t size);
+
+/*
+ * asyncio.Task(): a task, without asking the factory. It runs fn with a copy of the `size` bytes at
+ * `args`, or, where size is 0, with `args` itself. NULL as create_task.
+ */
+CORA_API CORA_MUST_CHECK cora_task *cora_task_create(cora_loop *loop,
+                                                     const cora_task_options *options,
+                                                     cora_task_fn *fn, const char *function,
+                                                     const void *args, size_t size);
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
