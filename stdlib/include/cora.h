@@ -20,6 +20,7 @@
 #include <cora/run.h>
 #include <cora/semaphore.h>
 #include <cora/sock.h>
+#include <cora/staggered.h>
 #include <cora/task.h>
 #include <cora/task_group.h>
 #include <cora/thread.h>

@@ -372,6 +372,69 @@ TEST(EagerTaskFactoryLoopTests_test_eager_start_false)
     run(eager_start_false);
 }
 
+/* ---- races --------------------------------------------------------------------------------- */
+
+struct sleeper {
+    double delay;
+    int outcome;
+};
+
+static int sleep_and_end(void *arg)
+{
+    struct sleeper *sleeper = arg;
+    int rc = cora_sleep(sleeper->delay);
+
+    return rc < 0 ? rc : sleeper->outcome;
+}
+
+static int break_down(void *arg)
+{
+    (void)arg;
+    return -EDOM;
+}
+
+static int staggered_race(void *arg)
+{
+    struct sleeper sleepers[] = {{2, 2}, {1, 1}, {0, -EDOM}};
+    cora_racer racers[] = {{.fn = sleep_and_end, .arg = &sleepers[0]},
+                           {.fn = sleep_and_end, .arg = &sleepers[1]},
+                           {.fn = sleep_and_end, .arg = &sleepers[2]}};
+    int rc = cora_staggered_race(racers, 3, 0.25);
+
+    (void)arg;
+    assert_int_equal(rc, 1);
+    assert_int_equal(racers[0].outcome, -ECANCELED);
+    assert_int_equal(racers[1].outcome, 1);
+    assert_int_equal(racers[2].outcome, -EDOM);
+    return 0;
+}
+
+TEST(EagerTaskFactoryLoopTests_test_staggered_race_with_eager_tasks)
+{
+    run(staggered_race);
+}
+
+static int staggered_race_no_delay(void *arg)
+{
+    struct sleeper sleepers[] = {{1, 1}, {0, 0}};
+    cora_racer racers[] = {{.fn = break_down},
+                           {.fn = sleep_and_end, .arg = &sleepers[0]},
+                           {.fn = sleep_and_end, .arg = &sleepers[1]}};
+    int rc = cora_staggered_race(racers, 3, INFINITY);
+
+    (void)arg;
+    assert_int_equal(rc, 1);
+    assert_int_equal(racers[0].outcome, -EDOM);
+    assert_int_equal(racers[1].outcome, 1);
+    assert_false(racers[2].started);
+    return 0;
+}
+
+TEST(EagerTaskFactoryLoopTests_test_staggered_race_with_eager_tasks_no_delay)
+{
+    run(staggered_race_no_delay);
+}
+
 /* ---- how many tasks the loop starts -------------------------------------------------------- */
 
 struct tree {

@@ -34,7 +34,8 @@ CORA_BEGIN_DECLS
     X(CORA_EQUEUESHUTDOWN, 5017, "the queue has been shut down")                                   \
     X(CORA_EQUEUEFULL, 5018, "the queue is full")                                                  \
     X(CORA_EQUEUEEMPTY, 5019, "the queue is empty")                                                \
-    X(CORA_EBROKENBARRIER, 5020, "the barrier is broken")
+    X(CORA_EBROKENBARRIER, 5020, "the barrier is broken")                                          \
+    X(CORA_ENOWINNER, 5021, "nobody has won the race")
 
 enum cora_error {
 #define CORA_ERROR_ENUM(name, value, text) name = (value),
