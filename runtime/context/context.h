@@ -5,6 +5,7 @@
  *   sp = cora__context_create(low, top, entry, arg)   the first switch to sp calls entry(arg)
  *   cora__context_switch(&sp, to)                     stop here, leave our own in sp, go on with to
  *   cora__context_get_rounding, _set_rounding         the floating-point control words
+ *   cora__context_registers(sp)                       where it stopped, for a look at its stack
  *
  * The switch is inline assembly that declares every register as clobbered. The compiler then saves
  * exactly the callee-saved registers that are live, its unwind tables describe where, and no call
@@ -16,6 +17,8 @@
  */
 #ifndef CORA_CONTEXT_H
 #define CORA_CONTEXT_H
+
+#include <stdint.h>
 
 #if defined(CORA_CONTEXT_UCONTEXT)
 #include "context/context_ucontext.h"
@@ -33,5 +36,13 @@
  * (aligned to 16 bytes). `entry` must never return.
  */
 void *cora__context_create(void *low, void *top, void (*entry)(void *), void *arg);
+
+/* What unwinding a stack begins with. */
+struct cora__context_registers {
+    uintptr_t pc, sp, fp;
+};
+
+/* Those of a context that has stopped, as they will be when it goes on; pc 0: not known. */
+struct cora__context_registers cora__context_registers(const void *sp);
 
 #endif

@@ -36,6 +36,25 @@ void *cora__context_create(void *low, void *top, void (*entry)(void *), void *ar
     return first;
 }
 
+struct cora__context_registers cora__context_registers(const void *sp)
+{
+    const ucontext_t *context = sp;
+    struct cora__context_registers registers = {0};
+
+#if defined(__linux__) && defined(__x86_64__)
+    registers.pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+    registers.sp = (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+    registers.fp = (uintptr_t)context->uc_mcontext.gregs[REG_RBP];
+#elif defined(__linux__) && defined(__aarch64__)
+    registers.pc = (uintptr_t)context->uc_mcontext.pc;
+    registers.sp = (uintptr_t)context->uc_mcontext.sp;
+    registers.fp = (uintptr_t)context->uc_mcontext.regs[29];
+#else
+    (void)context;
+#endif
+    return registers;
+}
+
 #else
 typedef int cora__context_ucontext_unused; /* ISO C forbids an empty translation unit */
 #endif

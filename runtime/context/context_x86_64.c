@@ -48,6 +48,17 @@ void *cora__context_create(void *low, void *top, void (*entry)(void *), void *ar
     return first;
 }
 
+struct cora__context_registers cora__context_registers(const void *sp)
+{
+    const struct cora__context_frame *frame = sp;
+
+    return (struct cora__context_registers){
+        .pc = (uintptr_t)frame->pc,
+        .sp = (uintptr_t)(frame + 1),
+        .fp = (uintptr_t)frame->bp,
+    };
+}
+
 #else
 typedef int cora__context_x86_64_unused; /* ISO C forbids an empty translation unit */
 #endif
