@@ -61,6 +61,19 @@ static void on_done(void *arg)
         cora__timer_stop(iteration->loop, &iteration->timer);
 }
 
+/* The one that it would wake; NULL: none waits just now. */
+static struct cora_future *waiter(const struct cora__handle *handle)
+{
+    const struct watch *watch = handle->arg;
+    struct cora__list *waiting = &watch->iteration->waiting;
+
+    if (cora__list_empty(waiting))
+        return NULL;
+    return &cora__container_of(waiting->next, struct waiting, link)->future;
+}
+
+static const struct cora__handle_kind watch_kind = {.waiter = waiter};
+
 /* Those that are not done count as cut off, and are no longer watched. */
 static void on_timeout(void *arg)
 {
@@ -100,6 +113,7 @@ static void watch_all(struct iteration *iteration, cora_future *const futures[],
         struct watch *watch = &iteration->watches[iteration->different++];
 
         cora__handle_init(&watch->handle, on_done, watch);
+        watch->handle.kind = &watch_kind;
         watch->future = cora_future_ref(futures[i]);
         watch->iteration = iteration;
         cora__future_watch(futures[i], &watch->handle);

@@ -74,6 +74,15 @@ static void drop_handle(struct cora__handle *handle)
         cora_future_unref(&child->gathering->future);
 }
 
+static struct cora_future *waiter(const struct cora__handle *handle)
+{
+    const struct child *child = handle->arg;
+
+    return &child->gathering->future;
+}
+
+static const struct cora__handle_kind child_kind = {.drop = drop_handle, .waiter = waiter};
+
 static bool cancel(struct cora_future *future, const char *message)
 {
     struct gathering *gathering = cora__container_of(future, struct gathering, future);
@@ -132,7 +141,7 @@ static void add_child(struct gathering *gathering, struct cora_future *future, s
     struct child *child = &gathering->children[index];
 
     cora__handle_init(&child->handle, on_child_done, child);
-    child->handle.drop = drop_handle;
+    child->handle.kind = &child_kind;
     child->future = cora_future_ref(future);
     child->gathering = gathering;
     child->first = first;

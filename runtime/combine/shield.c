@@ -39,6 +39,15 @@ static void on_inner_done(void *arg)
     }
 }
 
+static struct cora_future *waiter(const struct cora__handle *inner_done)
+{
+    struct shield *shield = inner_done->arg;
+
+    return &shield->future;
+}
+
+static const struct cora__handle_kind inner_done_kind = {.waiter = waiter};
+
 /* The waiter was cancelled: the inner future goes on alone, and is reported once if it fails. */
 static void on_outer_done(void *arg)
 {
@@ -78,6 +87,7 @@ cora_future *cora_shield(cora_future *inner)
     cora__loop_ref(inner->loop);
     shield->inner = cora_future_ref(inner);
     cora__handle_init(&shield->inner_done, on_inner_done, shield);
+    shield->inner_done.kind = &inner_done_kind;
     cora__handle_init(&shield->outer_done, on_outer_done, shield);
     cora__list_append(&inner->callbacks, &shield->inner_done.link);
     cora__list_append(&shield->future.callbacks, &shield->outer_done.link);

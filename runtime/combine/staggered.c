@@ -101,6 +101,15 @@ static void release_task(struct cora__handle *handle)
     runner->task = NULL;
 }
 
+static struct cora_future *waiter(const struct cora__handle *handle)
+{
+    const struct runner *runner = handle->arg;
+
+    return &runner->race->all_done;
+}
+
+static const struct cora__handle_kind runner_kind = {.drop = release_task, .waiter = waiter};
+
 static void on_task_done(void *arg)
 {
     struct runner *runner = arg;
@@ -127,7 +136,7 @@ static void begin_next(struct race *race)
     runner = inside(racer);
     *runner = (struct runner){.race = race};
     cora__handle_init(&runner->handle, on_task_done, runner);
-    runner->handle.drop = release_task;
+    runner->handle.kind = &runner_kind;
     runner->task = cora_loop_create_task_arg(NULL, &options, run_racer, "staggered_race", racer);
     if (runner->task == NULL) {
         race->error = -ENOMEM;

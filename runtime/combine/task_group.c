@@ -56,6 +56,15 @@ static void drop_member(struct cora__handle *handle)
     free_member(handle->arg);
 }
 
+static struct cora_future *waiter(const struct cora__handle *handle)
+{
+    const struct member *member = handle->arg;
+
+    return &member->group->parent->future;
+}
+
+static const struct cora__handle_kind member_kind = {.drop = drop_member, .waiter = waiter};
+
 /* Cancels the children, in the order of their creation. */
 static void abort_group(struct group *group)
 {
@@ -195,7 +204,7 @@ static int adopt(struct group *group, cora_task *task, struct member *member, co
         return -ENOMEM;
     }
     cora__handle_init(&member->handle, on_child_done, member);
-    member->handle.drop = drop_member;
+    member->handle.kind = &member_kind;
     member->group = group;
     member->lent = ret != NULL;
     member->task = task; /* the reference that its creation returned */

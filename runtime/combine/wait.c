@@ -35,6 +35,15 @@ static void on_done(void *arg)
     cora__future_wake(&wait->enough);
 }
 
+static struct cora_future *waiter(const struct cora__handle *handle)
+{
+    const struct watch *watch = handle->arg;
+
+    return &watch->wait->enough;
+}
+
+static const struct cora__handle_kind watch_kind = {.waiter = waiter};
+
 static void on_timer(void *arg)
 {
     struct wait *wait = arg;
@@ -49,6 +58,7 @@ static void watch_all(struct wait *wait, struct watch *watches, cora_future *con
         struct watch *watch = &watches[i];
 
         cora__handle_init(&watch->handle, on_done, watch);
+        watch->handle.kind = &watch_kind;
         if (first[i] != i)
             continue;
         watch->future = futures[i];

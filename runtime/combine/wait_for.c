@@ -14,6 +14,7 @@ static int cancel_and_wait(struct cora_future *future)
 
     cora__future_init(&ended, future->loop, NULL, "the end of a cancelled future");
     cora__handle_init(&handle, cora__future_wake_callback, &ended);
+    handle.kind = &cora__future_wake_kind;
     cora__future_watch(future, &handle);
     cora_future_cancel(future);
     rc = cora_await(&ended);

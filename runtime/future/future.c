@@ -133,6 +133,13 @@ void cora__future_wake_callback(void *future)
     cora__future_wake(future);
 }
 
+static struct cora_future *woken_future(const struct cora__handle *handle)
+{
+    return handle->arg;
+}
+
+const struct cora__handle_kind cora__future_wake_kind = {.waiter = woken_future};
+
 /* Only a plain future can be completed from outside: a task's outcome is its function's. */
 static int check_settable(const struct cora_future *future)
 {
@@ -236,6 +243,8 @@ static void drop_user_callback(struct cora__handle *handle)
         cora_future_unref(future);
 }
 
+static const struct cora__handle_kind user_callback_kind = {.drop = drop_user_callback};
+
 static void keep_for_user_callbacks(struct cora_future *future)
 {
     for (struct cora__list *link = future->callbacks.next; link != &future->callbacks;
@@ -258,7 +267,7 @@ int cora_future_add_done_callback(cora_future *future, cora_done_callback *fn, v
     cora__handle_init(&callback->handle, run_user_callback, callback);
     cora__context_copy_current(&callback->context);
     callback->handle.context = &callback->context;
-    callback->handle.drop = drop_user_callback;
+    callback->handle.kind = &user_callback_kind;
     callback->fn = fn;
     callback->arg = arg;
     callback->future = future;

@@ -68,8 +68,9 @@ static inline void cora__future_wake(struct cora_future *future)
         cora__future_complete(future, CORA__FINISHED, 0);
 }
 
-/* The same as a callback. */
+/* The same as a callback, and the kind of its handle. */
 void cora__future_wake_callback(void *future);
+extern const struct cora__handle_kind cora__future_wake_kind;
 
 /* Queues the handle once the future is done; in the next iteration, if it is. */
 static inline void cora__future_watch(struct cora_future *future, struct cora__handle *handle)

@@ -49,6 +49,8 @@ static void drop(struct cora__handle *handle)
     release(mine);
 }
 
+static const struct cora__handle_kind kind = {.drop = drop};
+
 static struct cora_handle *create(struct cora_loop *loop, cora_callback *fn, void *arg,
                                   cora_handle **ret)
 {
@@ -57,7 +59,7 @@ static struct cora_handle *create(struct cora_loop *loop, cora_callback *fn, voi
     if (handle == NULL)
         return NULL;
     cora__timer_init(&handle->timer, run, handle);
-    handle->timer.handle.drop = drop;
+    handle->timer.handle.kind = &kind;
     cora__context_copy_current(&handle->context);
     handle->timer.handle.context = &handle->context;
     handle->loop = loop;

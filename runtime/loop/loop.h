@@ -18,6 +18,15 @@
 #include <signal.h>
 #include <stdatomic.h>
 
+struct cora__handle;
+
+/* What else there is to a callback than its being called; NULL: nothing. */
+struct cora__handle_kind {
+    void (*drop)(struct cora__handle *handle); /* it will never run: frees what is its own */
+    /* Who waits through it: the task, or the future that it completes. For the call graph. */
+    struct cora_future *(*waiter)(const struct cora__handle *handle);
+};
+
 struct cora__handle {
     struct cora__list link;       /* the list it waits in */
     struct cora_context *context; /* in which it runs */
@@ -27,8 +36,8 @@ struct cora__handle {
         struct cora_coroutine *coroutine; /* on whose stack a step goes on; NULL: not started */
     };
     union {
-        void (*drop)(struct cora__handle *); /* the callback will never run; may be NULL */
-        void *sp;                            /* where the step goes on */
+        const struct cora__handle_kind *kind; /* of the callback; NULL: a plain one */
+        void *sp;                             /* where the step goes on */
     };
     unsigned tick; /* the iteration in which it was queued: it runs in a later one */
 };
@@ -39,7 +48,7 @@ static inline void cora__handle_init(struct cora__handle *handle, cora_callback 
     handle->context = NULL;
     handle->fn = fn;
     handle->arg = arg;
-    handle->drop = NULL;
+    handle->kind = NULL;
 }
 
 static inline bool cora__handle_is_step(const struct cora__handle *handle)
@@ -50,8 +59,15 @@ static inline bool cora__handle_is_step(const struct cora__handle *handle)
 /* The handle, which is in no list, will never run: frees what was allocated for it. */
 static inline void cora__handle_drop(struct cora__handle *handle)
 {
-    if (!cora__handle_is_step(handle) && handle->drop != NULL)
-        handle->drop(handle);
+    if (!cora__handle_is_step(handle) && handle->kind != NULL && handle->kind->drop != NULL)
+        handle->kind->drop(handle);
+}
+
+static inline struct cora_future *cora__handle_waiter(const struct cora__handle *handle)
+{
+    if (cora__handle_is_step(handle) || handle->kind == NULL || handle->kind->waiter == NULL)
+        return NULL;
+    return handle->kind->waiter(handle);
 }
 
 /* A handle that is queued at a time. See timer.c. */

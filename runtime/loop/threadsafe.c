@@ -40,13 +40,15 @@ static void drop_trigger(struct cora__handle *handle)
         trigger->drop(handle->arg);
 }
 
+static const struct cora__handle_kind trigger_kind = {.drop = drop_trigger};
+
 void cora_trigger_init(cora_trigger *self, cora_loop *loop, cora_callback *fn, cora_callback *drop,
                        void *arg)
 {
     struct trigger *trigger = (struct trigger *)self;
 
     cora__handle_init(&trigger->handle, fn, arg);
-    trigger->handle.drop = drop_trigger;
+    trigger->handle.kind = &trigger_kind;
     trigger->loop = loop;
     trigger->drop = drop;
 }
