@@ -2,8 +2,8 @@
 """Runs cora and its peers side by side, and prints, saves and draws what each took.
 
 A row is a workload. Its programs take turns, A B C, A B C ..., so that a slow moment of the machine
-falls on all of them; what is printed is the median of all turns with their range, and how many times
-each peer's median cora's is.
+falls on all of them; what is printed is the median of all turns with their range, how many times each
+peer's median cora's is, and how many times it may be at most.
 """
 
 import argparse
@@ -11,16 +11,18 @@ import json
 import math
 import os
 import platform
+import resource
 import shutil
 import statistics
-import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Callable, NamedTuple
+
+import charts
+from runs import Failed, NotHad, Runner
 
 HERE = Path(__file__).resolve().parent
-TIMEOUT = 120  # seconds; the longest run takes a few
 
 
 class Peer(NamedTuple):
@@ -35,14 +37,37 @@ class Figure(NamedTuple):
     compared: bool = True  # a ratio of it means something
 
 
+class Limit(NamedTuple):
+    """What a figure of cora's may be at most: so many times a peer's, or so much."""
+
+    key: str
+    at_most: float
+    times: str = ""
+
+
 class Row(NamedTuple):
     name: str
     title: str
-    arguments: list
+    take: Callable  # of a runner and a peer's command: its figures
     figures: list
-    peers: tuple = ()  # the only ones that take part; none: all
+    limits: list = []
+    peers: tuple = ()  # the only ones that take part; none: all that have the workload
+    quick: int = 3  # turns with --quick
     gigabytes: int = 0  # of free memory, or the row is left out
-    quick: bool = True  # part of --quick
+    needs: str = ""  # a program beside the peers
+
+
+class Growth(NamedTuple):
+    """A figure over the number of tasks."""
+
+    name: str
+    title: str
+    workload: str
+    figure: Figure
+    most: dict  # tasks of each peer that takes part
+    quick: int = 1
+    gigabytes: int = 0
+    needs: str = ""
 
 
 PEERS = [
@@ -55,98 +80,153 @@ PEERS = [
     Peer("asyncio", "peers/asyncio_peer.py", ""),
 ]
 
-NS = Figure("ns", "ns")
-MEMORY = [Figure("resident_bytes", "resident, B/task"), Figure("page_table_bytes", "page tables, B/task", False),
+
+def program(*arguments):
+    return lambda runner, command: runner.run([*command, *arguments])
+
+
+def echo(connections, size):
+    return lambda runner, command: runner.echo(command, connections, size)
+
+
+def echo_calls(runner, command):
+    return runner.echo(command, 64, 64, traced=True)
+
+
+def echo_idle(runner, command):
+    return runner.idle(command, 9000)
+
+
+def messages(runner, command):
+    return runner.messages([*command, "fair_socket"])
+
+
+NS = [Figure("ns", "ns")]
+TWICE = [Figure("first_ns", "first, ns/task"), Figure("again_ns", "again, ns/task")]
+MEMORY = [Figure("resident_bytes", "resident, B/task"), Figure("all_bytes", "with page tables, B/task"),
           Figure("create_s", "create, s"), Figure("join_s", "wake and join, s")]
+ECHO = [Figure("cpu_us", "server CPU, us/request"), Figure("k_requests_per_s", "k requests/s", False)]
+JOB = [Figure("us", "us/job"), Figure("cpu_us", "CPU, us/job")]
+
 ROWS = [
-    Row("switch", "from one stack to another and no more", ["switch"], [NS]),
-    Row("yield-2", "one yield, 2 tasks in turn", ["yield", "2"], [NS]),
-    Row("yield-1000", "one yield, 1,000 tasks in turn", ["yield", "1000"], [NS]),
-    Row("yield-100000", "one yield, 100,000 tasks in turn", ["yield", "100000"], [NS]),
-    Row("spawn", "a task created and awaited, one at a time", ["spawn"], [NS]),
-    Row("spawn-many", "100,000 tasks created, then awaited; twice", ["spawn_many", "100000"],
-        [Figure("first_ns", "first, ns/task"), Figure("again_ns", "again, ns/task")]),
-    Row("sleep", "100,000 tasks that sleep up to one second", ["sleep", "100000"],
-        [Figure("cpu_ms", "CPU, ms"), Figure("late_ms", "last late, ms", False), Figure("early", "early", False)]),
-    Row("memory", "100,000 tasks wait for an event, are woken (of cora: cancelled), and awaited",
-        ["memory", "100000"], MEMORY),
-    Row("memory-1000000", "the same with a million", ["memory", "1000000"], MEMORY,
-        peers=("cora", "floor"), gigabytes=6, quick=False),
-    Row("echo", "64 connections, 64 bytes there and back", ["echo_server"],
-        [Figure("cpu_us_per_request", "server CPU, us/request"), Figure("k_requests_per_s", "k requests/s")]),
+    Row("switch", "from one stack to another and no more", program("switch"),
+        [*NS, Figure("bare_ns", "no control words, ns"), Figure("call_ns", "and as a function, ns")],
+        [Limit("ns", 1.2, "floor")]),
+    Row("coroutine", "a coroutine resumed, and back by its yield", program("coroutine"), NS),
+    Row("yield-2", "one yield, 2 tasks in turn", program("yield", 2), NS,
+        [Limit("ns", 1.9, "floor"), Limit("ns", 0.12, "boost")]),
+    Row("yield-1000", "one yield, 1,000 tasks in turn", program("yield", 1000), NS,
+        [Limit("ns", 2, "floor"), Limit("ns", 0.3, "boost")]),
+    Row("yield-100000", "one yield, 100,000 tasks in turn", program("yield", 100000), NS,
+        [Limit("ns", 0.2, "boost")], quick=1),
+    Row("spawn", "a task created and awaited, one at a time", program("spawn"), NS, [Limit("ns", 0.1, "boost")]),
+    Row("spawn-many", "100,000 tasks created, then awaited; twice", program("spawn_many", 100000), TWICE,
+        [Limit("again_ns", 0.08, "go")], quick=1),
+    Row("parked", "the same, each waits once meanwhile", program("parked", 100000), TWICE,
+        [Limit("again_ns", 0.2, "go")], quick=1),
+    Row("gather", "1,000 tasks created and gathered, each yields once", program("gather", 1000),
+        [Figure("ns", "ns/task")], [Limit("ns", 0.05, "asyncio")]),
+    Row("queue", "an item to and fro through two queues of size 1", program("queue"), NS, [Limit("ns", 0.25, "go")]),
+    Row("lock", "a lock acquired and released, nobody else wants it", program("lock"),
+        [*NS, Figure("over_ns", "more than an empty call, ns", False)], [Limit("over_ns", 5)]),
+    Row("sleep", "100,000 tasks that sleep up to one second", program("sleep", 100000),
+        [Figure("cpu_ms", "CPU, ms"), Figure("late_ms", "last late, ms", False), Figure("early", "early", False),
+         Figure("over_ms", "whole beyond 1 s, ms", False)],
+        [Limit("cpu_ms", 0.65, "go"), Limit("late_ms", 20), Limit("early", 0)], quick=1),
+    Row("timeout", "a timeout entered and left while 100,000 others are armed", program("timeout", 100000), NS,
+        [Limit("ns", 60)]),
+    Row("memory", "100,000 tasks wait, are woken and awaited", program("memory", 100000), MEMORY, quick=1),
+    Row("memory-1000000", "the same with a million", program("memory", 1000000), MEMORY,
+        [Limit("resident_bytes", 4400), Limit("all_bytes", 4600)], ("cora", "floor", "go"), quick=0, gigabytes=6),
+    Row("echo", "64 connections, 64 bytes there and back", echo(64, 64), ECHO, [Limit("cpu_us", 1.03, "floor")]),
+    Row("echo-1", "one connection, 64 bytes", echo(1, 64), ECHO, [Limit("cpu_us", 1.05, "floor")]),
+    Row("echo-1000", "1,000 connections, 64 bytes", echo(1000, 64), ECHO, [Limit("cpu_us", 1.05, "floor")]),
+    Row("echo-16k", "64 connections, 16 KiB", echo(64, 16384), ECHO, [Limit("cpu_us", 1.05, "floor")]),
+    Row("echo-calls", "system calls of a server of 64 connections, 64 bytes", echo_calls,
+        [Figure("reads", "reads/request", False), Figure("writes", "writes/request", False),
+         Figure("others", "others/request", False)],
+        [Limit("reads", 1.01), Limit("writes", 1.01), Limit("others", 0.05)], quick=1, needs="strace"),
+    Row("echo-idle", "one connection, 64 bytes, without and with 9,000 idle ones beside it", echo_idle,
+        [Figure("alone_us", "alone, us/request"), Figure("beside_us", "with them, us/request"),
+         Figure("ratio", "times", False)],
+        [Limit("ratio", 1.05)], quick=1),
+    Row("to-thread", "a job in the thread pool, one at a time", program("to_thread", 1), JOB,
+        [Limit("us", 0.5, "libuv")]),
+    Row("to-thread-64", "the same, 64 in flight", program("to_thread", 64), JOB, [Limit("us", 1, "libuv")]),
+    Row("fair-sleep", "a sleep of 50 ms while a task yields and never rests", program("fair_sleep"),
+        [Figure("median", "median, ms", False), Figure("worst", "worst, ms", False)], [Limit("worst", 51)]),
+    Row("fair-socket", "how late a message is read while a task yields and never rests", messages,
+        [Figure("median", "median, us", False), Figure("worst", "worst, us", False)], [Limit("worst", 1000)]),
+    Growth("growth-yield", "one yield", "yield", Figure("ns", "ns"),
+           {"cora": 10 ** 6, "floor": 10 ** 6, "boost": 10 ** 5, "go": 10 ** 6, "asyncio": 10 ** 5}),
+    Growth("growth-spawn", "a task created and awaited, all created first", "spawn_many", Figure("again_ns", "ns/task"),
+           {"cora": 10 ** 6, "floor": 10 ** 6, "boost": 10 ** 5, "go": 10 ** 6, "asyncio": 10 ** 5}),
+    Growth("growth-timers", "a timeout entered and left while so many others are armed", "timeout",
+           Figure("ns", "ns"),
+           {"cora": 10 ** 6, "libev": 10 ** 6, "libuv": 10 ** 6, "go": 10 ** 6, "asyncio": 10 ** 5}),
+    Growth("growth-memory", "memory of a task that waits, page tables included", "memory",
+           Figure("all_bytes", "B/task"),
+           {"cora": 10 ** 6, "floor": 10 ** 6, "boost": 10 ** 5, "go": 10 ** 6, "asyncio": 10 ** 5}),
 ]
 
-
-class NotHad(Exception):
-    """The peer has no such workload."""
-
-
-class Failed(Exception):
-    """A program ended badly, or not at all."""
+# What a task that yields touches of the cache: the lines of its record and of the top of its stack.
+BYTES_TOUCHED = 4 * 64
 
 
-# ---- running ----
+# ---- measuring ----
 
-def figures_of(status, output, errors):
-    """The line of JSON that a program printed."""
-    if status == 2:
-        raise NotHad
-    if status != 0:
-        raise Failed(errors.strip().rpartition("\n")[2] or f"ended with {status}")
-    return json.loads(output)
-
-
-def run(command):
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT)
-    except subprocess.TimeoutExpired:
-        raise Failed(f"no end after {TIMEOUT} s") from None
-    return figures_of(done.returncode, done.stdout, done.stderr)
-
-
-def run_echo(server_command, client, seconds):
-    """The server says its port, serves the client, and says what it used when its input is closed."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen(server_command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as server:
-        watchdog = threading.Timer(TIMEOUT, server.kill)
-        watchdog.start()
-        try:
-            line = server.stdout.readline()
-            if line:
-                served = run([client, str(json.loads(line)["port"]), "64", "64", str(seconds)])
-            server.stdin.close()
-            output, errors = server.stdout.read(), server.stderr.read()
-            used = figures_of(server.wait(), output, errors)
-        finally:
-            watchdog.cancel()
-            server.kill()  # it has ended by itself, unless something above went wrong
-    return {"cpu_us_per_request": used["cpu_us"] / served["requests"],
-            "k_requests_per_s": served["requests"] / served["seconds"] / 1e3}
-
-
-def measure(row, programs, client, rounds, echo_seconds):
-    """The figures of each peer, a list with one entry for each round; and what went wrong."""
-    taken, failed = {}, {}
-    has = {peer: program for peer, program in programs.items() if not row.peers or peer in row.peers}
-    for _ in range(rounds):
-        for peer, program in list(has.items()):
+def take_turns(takes, turns, runner):
+    """What each peer's taking gives, a list with one entry a turn; and what went wrong."""
+    taken, failed, left = {}, {}, dict(takes)
+    for _ in range(turns):
+        for peer, take in list(left.items()):
             try:
-                if row.name == "echo":
-                    figures = run_echo(program + row.arguments, client, echo_seconds)
-                else:
-                    figures = run(program + row.arguments)
-                taken.setdefault(peer, []).append(figures)
+                taken.setdefault(peer, []).append(take(runner))
             except NotHad:
-                del has[peer]
-            except (Failed, ValueError, KeyError) as error:  # the latter two: not the JSON that was expected
-                failed[peer] = str(error) if isinstance(error, Failed) else f"unexpected output ({error})"
-                del has[peer]
-    return {peer: taken[peer] for peer in has}, failed
+                del left[peer]
+            except (Failed, OSError, KeyError) as error:
+                failed[peer] = str(error) if isinstance(error, Failed) else repr(error)
+                del left[peer]
+    return {peer: taken[peer] for peer in left}, failed
 
 
-def summary(runs, figure):
-    values = [run[figure.key] for run in runs]
+def summary(values):
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "runs": values}
+
+
+def measure_row(row, programs, turns, runner):
+    """The summaries of each peer's figures, and what went wrong."""
+    takes = {peer: lambda runner, command=command: row.take(runner, command)
+             for peer, command in programs.items() if not row.peers or peer in row.peers}
+    taken, failed = take_turns(takes, turns, runner)
+    return {peer: {figure.key: summary([each[figure.key] for each in runs])
+                   for figure in row.figures if figure.key in runs[0]}
+            for peer, runs in taken.items()}, failed
+
+
+def measure_growth(growth, programs, turns, runner, most):
+    """{peer: {tasks: summary}}, and what went wrong."""
+    results, failed = {}, {}
+    for count in (10 ** exponent for exponent in range(7) if 10 ** exponent <= most):
+        takes = {peer: lambda runner, command=command, count=count: runner.run([*command, growth.workload, count])
+                 for peer, command in programs.items()
+                 if count <= growth.most.get(peer, 0) and peer not in failed}
+        taken, wrong = take_turns(takes, turns, runner)
+        failed.update(wrong)
+        for peer, runs in taken.items():
+            results.setdefault(peer, {})[count] = summary([each[growth.figure.key] for each in runs])
+    return results, failed
+
+
+def verdicts(row, results):
+    """Each limit of the row that can be judged, with what cora's figure is beside it."""
+    cora = results.get("cora")
+    for limit in row.limits:
+        if cora and (not limit.times or limit.times in results):
+            got = cora[limit.key]["median"]
+            if limit.times:
+                got /= results[limit.times][limit.key]["median"]
+            yield {**limit._asdict(), "got": got, "held": got <= limit.at_most}
 
 
 # ---- printing ----
@@ -157,72 +237,103 @@ def number(value):
     return f"{value:.{max(0, digits)}f}"
 
 
-def columns(figure, summaries):
-    """A column with the medians and ranges of one figure and, where it helps, one with cora's ratios."""
-    medians = [number(each["median"]) for each in summaries.values()]
-    width = max(map(len, medians))
-    yield [figure.title] + [f"{median:>{width}} ({number(each['min'])}..{number(each['max'])})"
-                            for median, each in zip(medians, summaries.values())]
-    if figure.compared and "cora" in summaries:
-        cora = summaries["cora"]["median"]
-        yield ["cora/peer"] + ["" if peer == "cora" else f"{number(cora / each['median']):>9}"
+def judged(verdict):
+    return f"{verdict['at_most']:g} {'pass' if verdict['held'] else 'MISS'}"
+
+
+def columns(figure, results, judgements):
+    """A column with the medians and ranges of one figure; one with cora's ratios, where it helps; and one with
+    what these may be at most, beside the peer, or the figure itself, beside cora."""
+    summaries = {peer: figures.get(figure.key) for peer, figures in results.items()}
+    medians = {peer: number(each["median"]) for peer, each in summaries.items() if each}
+    width = max(map(len, medians.values()))
+    yield [figure.title] + [f"{medians[peer]:>{width}} ({number(each['min'])}..{number(each['max'])})" if each else ""
+                            for peer, each in summaries.items()]
+    cora = summaries.get("cora")
+    if figure.compared and cora:
+        yield ["cora/peer"] + [f"{number(cora['median'] / each['median']):>9}" if each and peer != "cora" else ""
                                for peer, each in summaries.items()]
+    limits = {each["times"] or "cora": judged(each) for each in judgements if each["key"] == figure.key}
+    if limits:
+        yield ["at most"] + [limits.get(peer, "") for peer in summaries]
 
 
-def print_table(row, results):
-    print(f"\n{row.name}: {row.title}")
-    table = [["", *results]]
-    for figure in row.figures:
-        table += columns(figure, {peer: figures[figure.key] for peer, figures in results.items()})
+def print_columns(table):
     widths = [max(map(len, column)) for column in table]
     for line in zip(*table):
         print("  " + "   ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
 
 
-# ---- drawing ----
+def print_row(row, results, judgements):
+    table = [["", *results]]
+    for figure in row.figures:
+        if any(figure.key in figures for figures in results.values()):
+            table += columns(figure, results, judgements)
+    print_columns(table)
 
-def draw(row, results, directory):
-    """A bar chart of the row's compared figures: medians with their ranges."""
-    figures = [figure for figure in row.figures if figure.compared]
-    script = [f"set terminal svg size {120 + 440 * len(figures)},360 font 'sans,12' background 'white'",
-              f"set output '{row.name}.svg'",
-              f"set multiplot layout 1,{len(figures)} title '{row.name}: {row.title}'",
-              "set style fill solid 0.8 noborder; set boxwidth 0.6; set grid y; unset key",
-              "set border 3; set xtics nomirror; set ytics nomirror"]
-    for figure in figures:
-        summaries = {peer: figures[figure.key] for peer, figures in results.items()}
-        low = min(each["min"] for each in summaries.values())
-        high = max(each["max"] for each in summaries.values())
-        if high > 20 * low > 0:
-            title = f"{figure.title} (logarithmic)"
-            script.append(f"set logscale y; set yrange [{low / 2}:{high * 3}]")
-        else:
-            title = figure.title
-            script.append(f"unset logscale y; set yrange [0:{high * 1.2}]")
-        script += ["$bars << END",
-                   *(f"{peer} {each['median']} {each['min']} {each['max']} {number(each['median'])} "
-                     f"{0x2a6fdb if peer == 'cora' else 0x9aa5b1}" for peer, each in summaries.items()),
-                   "END",
-                   f"set title '{title}'",
-                   "plot $bars using 0:2:6:xticlabels(1) with boxes linecolor rgb variable, "
-                   "'' using 0:2:3:4 with yerrorbars linecolor 'black' pointtype 0, "
-                   "'' using 0:4:5 with labels offset 0,0.8"]
-    subprocess.run(["gnuplot"], input="\n".join(script), text=True, check=True, cwd=directory, timeout=TIMEOUT)
+
+def print_growth(results):
+    counts = sorted({count for by_count in results.values() for count in by_count})
+    print_columns([["tasks", *(f"{count:,}" for count in counts)],
+                   *([peer, *(f"{number(each['median'])} ({number(each['min'])}..{number(each['max'])})"
+                              if (each := by_count.get(count)) else "" for count in counts)]
+                     for peer, by_count in results.items())])
+
+
+def print_verdicts(judgements):
+    missed = [f"{name} {each['key']}: {number(each['got'])}{' x ' + each['times'] if each['times'] else ''}, "
+              f"at most {each['at_most']:g}" for name, of_row in judgements.items() for each in of_row if not each["held"]]
+    print(f"\n{sum(map(len, judgements.values())) - len(missed)} limits held, {len(missed)} missed")
+    for line in missed:
+        print(f"  {line}")
+
+
+# ---- the machine ----
+
+def first_line(path, start):
+    """What follows `start` in the file's first line that has it."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(start)), "")
+
+
+def free_gigabytes():
+    return int((first_line("/proc/meminfo", "MemAvailable") or "0 kB").split()[0]) / 1e6
+
+
+def caches():
+    """{"L1d": bytes, "L2": bytes, ...} of the first processor."""
+    sizes = {}
+    for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
+        if kind != "Instruction":
+            sizes[f"L{level}{'d' if kind == 'Data' else ''}"] = int(size.removesuffix("K")) * 1024
+    return sizes
+
+
+def machine():
+    return {"system": platform.platform(), "processor": first_line("/proc/cpuinfo", "model name"),
+            "cpus": os.cpu_count(), "caches": caches(), "python": platform.python_version(), "load": os.getloadavg()[0]}
 
 
 # ---- the whole ----
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("rows", nargs="*", metavar="NAME", help=f"of {', '.join(row.name for row in ROWS)}")
-    parser.add_argument("--quick", action="store_true", help="three turns, no memory-1000000, under two minutes in all")
+    names = [row.name for row in ROWS]
+    parser.add_argument("rows", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
+    parser.add_argument("--quick", action="store_true",
+                        help="under two minutes: shorter runs, three turns or one, nothing with a million tasks")
     parser.add_argument("--runs", type=int, metavar="N", help="turns of each program (5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="for all figures (bench.json beside the charts)")
-    parser.add_argument("--charts", type=Path, metavar="DIR", default=HERE / "out", help="for the charts (bench/out)")
-    parser.add_argument("--build-dir", type=Path, metavar="DIR", default=HERE.parent / "build" / "bench",
-                        help="where the programs are (build/bench)")
+    parser.add_argument("--charts", type=Path, metavar="DIR", default=HERE.parent / "build" / "bench" / "out",
+                        help="for the charts (build/bench/out)")
+    parser.add_argument("--build-dir", type=Path, metavar="DIR", default=HERE.parent / "build" / "bench" / "bench",
+                        help="where the programs are (build/bench/bench)")
     arguments = parser.parse_args()
-    unknown = set(arguments.rows) - {row.name for row in ROWS}
+    unknown = set(arguments.rows) - set(names)
     if unknown:
         parser.error(f"no row is called {', '.join(sorted(unknown))}")
     if arguments.runs is not None and arguments.runs < 1:
@@ -244,56 +355,70 @@ def find_programs(build_dir):
 
 
 def choose_rows(arguments):
-    """A row that is asked for by name is run whatever it is like."""
-    if arguments.rows:
-        return [row for row in ROWS if row.name in arguments.rows]
-    return [row for row in ROWS if row.quick or not arguments.quick]
-
-
-def free_gigabytes():
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) / 1e6 for line in lines if line.startswith("MemAvailable:")), 0)
+    """[(row, turns)]; and what the others need of those that are asked for."""
+    rows, missing = [], {}
+    for row in ROWS:
+        if row.name not in arguments.rows and (arguments.rows or (arguments.quick and not row.quick)):
+            continue
+        if row.gigabytes > free_gigabytes():
+            missing[row.name] = f"{row.name} (needs {row.gigabytes} GB of free memory)"
+        elif row.needs and not shutil.which(row.needs):
+            missing[row.name] = f"{row.name} (needs {row.needs})"
+        else:
+            rows.append((row, arguments.runs or (max(row.quick, 1) if arguments.quick else 5)))
+    return rows, missing
 
 
 def main():
     arguments = parse_arguments()
-    rounds = arguments.runs or (3 if arguments.quick else 5)
-    rows = choose_rows(arguments)
     programs, missing = find_programs(arguments.build_dir)
-    client = arguments.build_dir / "echo_client"
-    if not client.exists():
-        missing["echo client"] = "echo_client, and with it the row echo (needs a build with -DCORA_BENCH=ON)"
-        rows = [row for row in rows if row.name != "echo"]
-    for row in [row for row in rows if row.gigabytes > free_gigabytes()]:
-        missing[row.name] = f"{row.name} (needs {row.gigabytes} GB of free memory)"
-        rows.remove(row)
-    gnuplot = shutil.which("gnuplot")
-    if not gnuplot:
+    if not shutil.which("gnuplot"):
         missing["charts"] = "gnuplot (needs gnuplot-nox)"
+    rows, left_out = choose_rows(arguments)
+    missing.update(left_out)
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # for 9,000 connections
+    runner = Runner(arguments.build_dir / "echo_client", 0.1 if arguments.quick else 0.3)
 
-    print(f"{rounds} turns each, medians (ranges); {platform.system()} {platform.release()}, {os.cpu_count()} CPUs, "
-          f"Python {platform.python_version()}")
+    about = machine()
+    print(f"{about['processor'] or platform.machine()}, {about['cpus']} CPUs, "
+          f"{', '.join(f'{name} {size // 1024} KiB' for name, size in about['caches'].items())}; "
+          f"{platform.system()} {platform.release()}, Python {about['python']}")
+    print(f"medians (ranges) of {'up to three turns, short ones' if arguments.quick else 'all turns'}; "
+          f"\"at most\" beside a peer: cora/peer, beside cora: the figure")
+    if about["load"] > 0.3:
+        print(f"other programs are running (load {about['load']:.1f}): the figures are noisy")
     if missing:
         print(f"missing: {', '.join(missing.values())}")
-    report = {"system": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version(),
-              "turns": rounds, "missing": missing, "rows": {}, "failed": {}}
+
+    report = {**about, "quick": arguments.quick, "missing": missing, "rows": {}, "growth": {}, "limits": {},
+              "failed": {}}
     arguments.charts.mkdir(parents=True, exist_ok=True)
-    for row in rows:
-        taken, failed = measure(row, programs, str(client), rounds, 0.5 if arguments.quick else 1)
-        results = {peer: {figure.key: summary(runs, figure) for figure in row.figures}
-                   for peer, runs in taken.items()}
-        report["rows"][row.name] = results
-        if results:
-            print_table(row, results)
+    for row, turns in rows:
+        start = time.monotonic()
+        if isinstance(row, Growth):
+            results, failed = measure_growth(row, programs, turns, runner, 10 ** (4 if arguments.quick else 6))
+            report["growth"][row.name] = results
+        else:
+            results, failed = measure_row(row, programs, turns, runner)
+            report["rows"][row.name] = results
+            report["limits"][row.name] = list(verdicts(row, results))
+        print(f"\n{row.name}: {row.title}; {turns} {'turn' if turns == 1 else 'turns'}, {time.monotonic() - start:.0f} s")
+        report["failed"].update({f"{row.name} {peer}": why for peer, why in failed.items()})
         for peer, why in failed.items():
-            report["failed"][f"{row.name} {peer}"] = why
             print(f"  {peer} FAILED: {why}")
+        if results and isinstance(row, Growth):
+            print_growth(results)
+        elif results:
+            print_row(row, results, report["limits"][row.name])
         sys.stdout.flush()
-        if results and gnuplot:
-            draw(row, results, arguments.charts)
+        if results and "charts" not in missing:
+            if isinstance(row, Growth):
+                marks = [(size / BYTES_TOUCHED, name) for name, size in about["caches"].items()]
+                charts.lines(row.name, row.title, row.figure.title, results, marks, arguments.charts)
+            else:
+                charts.bars(row.name, row.title, row.figures, results, number, arguments.charts)
+    print_verdicts(report["limits"])
     path = arguments.json or arguments.charts / "bench.json"
     path.write_text(json.dumps(report, indent=1) + "\n")
     return 1 if report["failed"] else 0

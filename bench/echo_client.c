@@ -1,8 +1,11 @@
 /*
- * The client of the echo servers: echo_client PORT CONNECTIONS BYTES SECONDS
+ * The client of the echo servers: echo_client PORT SERVER CONNECTIONS IDLE BYTES SECONDS
  *
- * Every connection sends BYTES, waits until all have come back, and sends again. It blocks in
- * epoll_wait, so on a machine with two processors it leaves one to the server.
+ * Every connection sends BYTES, waits until all have come back, and sends again; IDLE more were
+ * served once and then are only there. SERVER, a process, is asked what it uses meanwhile. The
+ * client says when all is set up and begins when it gets a line; it says its figures and ends with
+ * another. It looks for answers without pause where it has a processor to itself: sleeping and
+ * waking would be measured, otherwise, and a server's latency hidden.
  */
 #include "measure.h"
 
@@ -59,44 +62,79 @@ static bool receive(struct connection *connection)
     return true;
 }
 
-int main(int argc, char **argv)
+/* What the server has used so far; 0 without its number. */
+static int64_t server_cpu_ns(pid_t server)
 {
-    if (argc != 5) {
-        fprintf(stderr, "usage: %s PORT CONNECTIONS BYTES SECONDS\n", argv[0]);
-        return 2;
-    }
-    int port = atoi(argv[1]), count = atoi(argv[2]);
-    request_size = (size_t)atol(argv[3]);
-    double seconds = atof(argv[4]);
-    check(count > 0 && request_size > 0 && seconds > 0 && seconds < 3600,
-          "the arguments are positive");
+    clockid_t clock;
 
-    struct connection *connections = allocate(count, sizeof *connections);
-    struct epoll_event events[64];
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (server == 0)
+        return 0;
+    errno = clock_getcpuclockid(server, &clock);
+    if (errno != 0)
+        fail("the server's clock");
+    return clock_ns(clock);
+}
+
+/* One request after the other on each connection until `end`, and how many. All those that have an
+ * answer are served before the first of them comes again. */
+static long ask(int epoll, struct connection *connections, int count, int64_t end)
+{
+    int patience = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 0 : -1, under_way = count;
+    struct epoll_event *events = allocate(count, sizeof *events);
     long requests = 0;
 
-    alarm((unsigned)seconds + 10); /* whatever the server does, this ends */
-    for (int i = 0; i < count; i++)
-        open_connection(&connections[i], epoll, port, (char)('A' + i % 26));
-
-    int64_t start = now_ns(), end = start + (int64_t)(seconds * 1e9), now = start;
     for (int i = 0; i < count; i++)
         send_request(&connections[i]);
-    for (int under_way = count;
-         under_way > 0;) { /* what was asked is waited for, so that all ends in order */
-        int ready = epoll_wait(epoll, events, 64, -1);
-        now = now_ns();
+    while (under_way > 0) { /* what was asked is waited for, so that all ends in order */
+        int ready = epoll_wait(epoll, events, count, patience);
+        bool over = now_ns() >= end;
         for (int i = 0; i < ready; i++) {
             if (!receive(events[i].data.ptr))
                 continue;
             requests++;
-            if (now < end)
-                send_request(events[i].data.ptr);
-            else
+            if (over)
                 under_way--;
+            else
+                send_request(events[i].data.ptr);
         }
     }
-    report("requests", (double)requests, "seconds", (double)(now - start) / 1e9, NULL);
+    free(events);
+    return requests;
+}
+
+static void wait_for_line(void)
+{
+    while (getchar() != '\n')
+        check(!feof(stdin), "who asked for it is still there");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 7) {
+        fprintf(stderr, "usage: %s PORT SERVER CONNECTIONS IDLE BYTES SECONDS\n", argv[0]);
+        return 2;
+    }
+    int port = atoi(argv[1]), server = atoi(argv[2]), count = atoi(argv[3]), idle = atoi(argv[4]);
+    request_size = (size_t)atol(argv[5]);
+    double seconds = atof(argv[6]);
+    check(count > 0 && idle >= 0 && request_size > 0 && seconds > 0 && seconds < 3600,
+          "the arguments are positive");
+
+    struct connection *connections = allocate(count + idle, sizeof *connections);
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+    alarm((unsigned)seconds + 60); /* whatever the server does, this ends */
+    for (int i = 0; i < count + idle; i++)
+        open_connection(&connections[i], epoll, port, (char)('A' + i % 26));
+    ask(epoll, connections, count + idle, 0);
+    report_ready();
+    wait_for_line();
+
+    int64_t start = now_ns(), cpu = server_cpu_ns(server);
+    long requests = ask(epoll, connections, count, start + (int64_t)(seconds * 1e9));
+    int64_t elapsed = now_ns() - start;
+    report("cpu_us", per(server_cpu_ns(server) - cpu, requests) / 1e3, "k_requests_per_s",
+           (double)requests / 1e3 / ((double)elapsed / 1e9), "requests", (double)requests, NULL);
+    wait_for_line(); /* until then the connections stay open */
     return 0;
 }

@@ -70,19 +70,49 @@ static inline int64_t cpu_ns(void)
  *     do {
  *         a batch of the work, large beside a reading of the clock
  *     } while (!enough(start));
+ *
+ * The time is BENCH_SECONDS of the environment.
  */
-static inline bool enough(int64_t start)
+static inline double loop_seconds(void)
 {
-    return now_ns() - start > 300 * 1000 * 1000;
+    const char *seconds = getenv("BENCH_SECONDS");
+
+    return seconds ? atof(seconds) : 0.3;
 }
 
-/*
- * How long the k-th of count sleepers sleeps: 0, 1/count, 2/count ... of a second in a shuffled but
- * fixed order. The factor is a prime, so every length comes once.
- */
-static inline int64_t nap_ns(long k, long count)
+static inline bool enough(int64_t start)
 {
-    return (int64_t)k * 7368787 % count * 1000000000 / count;
+    static int64_t length;
+
+    if (length == 0)
+        length = (int64_t)(loop_seconds() * 1e9);
+    return now_ns() - start > length;
+}
+
+/* So that many nanoseconds for so much work. */
+static inline double per(int64_t ns, long count)
+{
+    return (double)ns / (double)count;
+}
+
+/* What a call costs that does nothing: a workload takes it off, or names it beside its own. */
+__attribute__((noinline, unused)) static void empty_call(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
+static inline double empty_call_ns(void)
+{
+    enum { BATCH = 100000 };
+    long calls = 0;
+    int64_t start = now_ns();
+
+    do {
+        for (int i = 0; i < BATCH; i++)
+            empty_call();
+        calls += BATCH;
+    } while (!enough(start));
+    return per(now_ns() - start, calls);
 }
 
 /* ---- memory ---- */
@@ -151,30 +181,101 @@ __attribute__((sentinel)) static inline void report(const char *name, double val
     fflush(stdout);
 }
 
-/*
- * The sleepers, begun at start with early of them back before their time, have all ended. The last
- * is late by what has passed beyond the longest nap: the time that creating them all took is in it.
- */
-static inline void report_sleep(int64_t start, int64_t cpu, long count, long early)
-{
-    int64_t longest = (int64_t)(count - 1) * 1000000000 / count, late = now_ns() - start - longest;
-
-    report("cpu_ms", (double)(cpu_ns() - cpu) / 1e6, "late_ms", (double)late / 1e6, "early",
-           (double)early, NULL);
-}
-
 /* Looked at before any waiter was there and when all were parked; now all are woken and joined. */
 static inline void report_memory(struct footprint before, struct footprint parked, long count)
 {
-    double n = (double)count;
+    long resident = parked.resident - before.resident;
+    long page_tables = parked.page_tables - before.page_tables;
 
-    report("resident_bytes", (double)(parked.resident - before.resident) / n, "page_table_bytes",
-           (double)(parked.page_tables - before.page_tables) / n, "create_s",
-           (double)(parked.time - before.time) / 1e9, "join_s",
+    report("resident_bytes", per(resident, count), "all_bytes", per(resident + page_tables, count),
+           "create_s", (double)(parked.time - before.time) / 1e9, "join_s",
            (double)(now_ns() - parked.time) / 1e9, NULL);
 }
 
+/* ---- naps: 100,000 timers at a time ---- */
+
+/*
+ * How long the k-th of count sleeps: 0, 1/count, 2/count ... of a second in a shuffled but fixed
+ * order. The factor is a prime, so every length comes once.
+ */
+static inline int64_t nap_ns(long k, long count)
+{
+    return (int64_t)k * 7368787 % count * 1000000000 / count;
+}
+
+static struct {
+    long ended, early;
+    int64_t last_late; /* of the one that ended last, beyond its own time */
+} naps;
+
+static inline void nap_ended(int64_t due)
+{
+    naps.last_late = now_ns() - due;
+    naps.early += naps.last_late < 0;
+    naps.ended++;
+}
+
+/* The whole is over by what has passed beyond the longest nap: creating them all is in it. */
+static inline void report_naps(int64_t start, int64_t cpu, long count)
+{
+    int64_t longest = (int64_t)(count - 1) * 1000000000 / count, over = now_ns() - start - longest;
+
+    check(naps.ended == count, "every nap ends once");
+    report("cpu_ms", (double)(cpu_ns() - cpu) / 1e6, "late_ms", (double)naps.last_late / 1e6,
+           "early", (double)naps.early, "over_ms", (double)over / 1e6, NULL);
+}
+
+/*
+ * The deadline, in seconds from now, of the k-th of count timers that are armed while others come
+ * and go in their midst, and of those others. None is reached.
+ */
+static inline double armed_s(long k, long count)
+{
+    return 100 + (double)nap_ns(k, count) / 1e7;
+}
+
+static const double passing_s = 150;
+
+/* ---- fairness: what comes late while one task never rests ---- */
+
+/* A 50 ms sleep, again and again. */
+enum { FAIR_NAPS = 6, FAIR_NAP_MS = 50 };
+
+static int compare_times(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The times that something took: the one in the middle and the longest, in `unit` nanoseconds. */
+static inline void report_times(int64_t *times, long count, double unit)
+{
+    check(count > 0, "something was measured");
+    qsort(times, (size_t)count, sizeof *times, compare_times);
+    report("median", (double)times[count / 2] / unit, "worst", (double)times[count - 1] / unit,
+           NULL);
+}
+
+/*
+ * Whoever is asked how late a readable socket is served says so, and gets on its standard input, a
+ * socket, one message after the other: the time, by the wall clock, when it was sent.
+ */
+enum { MOST_MESSAGES = 10000 };
+
+static inline void report_ready(void)
+{
+    report("ready", 1, NULL);
+}
+
+static inline int64_t since_sent(int64_t sent)
+{
+    return clock_ns(CLOCK_REALTIME) - sent;
+}
+
 /* ---- echo servers ---- */
+
+enum { ECHO_BUFFER = 65536 }; /* larger than any request, so that each is one read */
 
 /* A listening socket on a free port of the loopback interface. */
 static inline int listen_on_loopback(void)
@@ -185,7 +286,7 @@ static inline int listen_on_loopback(void)
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 1024) < 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 4096) < 0)
         fail("listen");
     return fd;
 }

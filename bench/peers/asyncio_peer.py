@@ -2,8 +2,8 @@
 
 import asyncio
 import json
+import os
 import resource
-import signal
 import socket
 import sys
 import time
@@ -19,9 +19,12 @@ def report(**figures):
     print(json.dumps(figures), flush=True)
 
 
+LENGTH = float(os.environ.get("BENCH_SECONDS", 0.3))
+
+
 def enough(start):
     """Loops run for a time and not for a count, so that fast and slow peers are measured equally long."""
-    return time.monotonic() - start > 0.3
+    return time.monotonic() - start > LENGTH
 
 
 def nap(k, count):
@@ -38,6 +41,31 @@ def page_table_bytes():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmPTE:")) * 1024
 
+
+def report_times(times, unit):
+    """What took these seconds: the one in the middle and the longest."""
+    check(times, "something was measured")
+    times.sort()
+    report(median=times[len(times) // 2] / unit, worst=times[-1] / unit)
+
+
+# ---- generators ----
+
+def coroutine(_):
+    def yield_back():
+        while True:
+            yield
+
+    generator, resumes = yield_back(), 0
+    start = time.monotonic()
+    while not enough(start):
+        for _ in range(10000):
+            next(generator)
+        resumes += 10000
+    report(ns=(time.monotonic() - start) * 1e9 / resumes)
+
+
+# ---- tasks ----
 
 async def yield_(count):
     """The main task is one of the count and keeps the time: every lap of its own is one of all."""
@@ -105,87 +133,245 @@ async def spawn_many(count):
     report(first_ns=first, again_ns=again)
 
 
+class Waiters:
+    """Tasks that wait for one event."""
+
+    async def park(self, count):
+        self.event, self.waiting, self.ran = asyncio.Event(), 0, 0
+        self.tasks = [asyncio.create_task(self.wait()) for _ in range(count)]
+        await asyncio.sleep(0)
+        check(self.waiting == count and self.ran == 0, "every task waits")
+
+    async def wait(self):
+        self.waiting += 1
+        await self.event.wait()
+        self.ran += 1
+
+    async def wake(self):
+        self.event.set()
+        for task in self.tasks:
+            await task
+        check(self.ran == self.waiting, "every task is woken and ends")
+
+
+async def parked(count):
+    async def all_ns():
+        start = time.monotonic()
+        waiters = Waiters()
+        await waiters.park(count)
+        await waiters.wake()
+        return (time.monotonic() - start) * 1e9 / count
+
+    first = await all_ns()
+    again = await all_ns()
+    report(first_ns=first, again_ns=again)
+
+
+async def memory(count):
+    waiters = Waiters()
+    resident, page_tables = resident_bytes(), page_table_bytes()
+    start = time.monotonic()
+    await waiters.park(count)
+    create = time.monotonic() - start
+    resident, page_tables = resident_bytes() - resident, page_table_bytes() - page_tables
+
+    woken = time.monotonic()
+    await waiters.wake()
+    report(resident_bytes=resident / count, all_bytes=(resident + page_tables) / count, create_s=create,
+           join_s=time.monotonic() - woken)
+
+
+async def gather(count):
+    ran = gathered = 0
+
+    async def yield_once():
+        nonlocal ran
+        ran += 1
+        await asyncio.sleep(0)
+
+    start = time.monotonic()
+    while not enough(start):
+        await asyncio.gather(*[yield_once() for _ in range(count)])
+        gathered += count
+    elapsed = time.monotonic() - start
+    check(ran == gathered, "every task runs once")
+    report(ns=elapsed * 1e9 / gathered)
+
+
+# ---- queues and locks ----
+
+async def queue(_):
+    there, back = asyncio.Queue(1), asyncio.Queue(1)
+    sent = received = 0
+
+    async def send_back():
+        while True:
+            await back.put(await there.get())
+
+    other_side = asyncio.create_task(send_back())
+    start = time.monotonic()
+    while not enough(start):
+        for _ in range(1000):
+            await there.put(start)
+            received += await back.get() is start
+        sent += 1000
+    elapsed = time.monotonic() - start
+    other_side.cancel()
+    check(received == sent, "every item comes back")
+    report(ns=elapsed * 1e9 / sent)
+
+
+def empty():
+    pass
+
+
+async def lock(_):
+    batch = range(1000)
+    mutex, calls, locked = asyncio.Lock(), 0, 0
+
+    start = time.monotonic()
+    while not enough(start):
+        for _ in batch:
+            empty()
+        calls += len(batch)
+    empty_ns = (time.monotonic() - start) * 1e9 / calls
+
+    start = time.monotonic()
+    while not enough(start):
+        for _ in batch:
+            async with mutex:
+                pass
+        locked += len(batch)
+    ns = (time.monotonic() - start) * 1e9 / locked
+    report(ns=ns, over_ns=ns - empty_ns)
+
+
+# ---- timers ----
+
 async def sleep(count):
-    ran = early = 0
+    ran = early = late = 0
 
     async def sleeper(length):
-        nonlocal ran, early
+        nonlocal ran, early, late
         begin = time.monotonic()
         await asyncio.sleep(length)
-        early += time.monotonic() - begin < length
+        late = time.monotonic() - begin - length
+        early += late < 0
         ran += 1
 
     start, cpu = time.monotonic(), time.process_time()
     for task in [asyncio.create_task(sleeper(nap(k, count))) for k in range(count)]:
         await task
-    late = time.monotonic() - start - (count - 1) / count
+    over = time.monotonic() - start - (count - 1) / count
     check(ran == count, "every task runs once")
-    report(cpu_ms=(time.process_time() - cpu) * 1e3, late_ms=late * 1e3, early=early)
+    report(cpu_ms=(time.process_time() - cpu) * 1e3, late_ms=late * 1e3, early=early, over_ms=over * 1e3)
 
 
-async def memory(count):
-    event = asyncio.Event()
-    ran = 0
-
-    async def waiter():
-        nonlocal ran
-        await event.wait()
-        ran += 1
-
-    resident, page_tables = resident_bytes(), page_table_bytes()
+async def timeout(count):
+    """Entered and left while others are armed; the deadlines are those of armed_s in measure.h."""
+    loop, entered = asyncio.get_running_loop(), 0
+    others = [loop.call_later(100 + 100 * nap(k, count), check, False, "no timer expires") for k in range(count)]
     start = time.monotonic()
-    tasks = [asyncio.create_task(waiter()) for _ in range(count)]
-    await asyncio.sleep(0)
-    parked = time.monotonic()
-    resident, page_tables = resident_bytes() - resident, page_table_bytes() - page_tables
+    while not enough(start):
+        for _ in range(1000):
+            async with asyncio.timeout(150):
+                pass
+        entered += 1000
+    elapsed = time.monotonic() - start
+    check(not any(other.cancelled() for other in others), "the others stay armed")
+    report(ns=elapsed * 1e9 / entered)
 
-    woken = time.monotonic()
-    event.set()
-    for task in tasks:
-        await task
-    joined = time.monotonic()
-    check(ran == count, "every task runs once")
-    report(resident_bytes=resident / count, page_table_bytes=page_tables / count,
-           create_s=parked - start, join_s=joined - woken)
 
+# ---- fairness: how late a sleep ends and a socket is served while one task yields and never rests ----
+
+async def yield_for_ever():
+    while True:
+        await asyncio.sleep(0)
+
+
+async def fair_sleep(_):
+    yielder, times = asyncio.create_task(yield_for_ever()), []
+    for _ in range(6):
+        start = time.monotonic()
+        await asyncio.sleep(0.05)
+        times.append(time.monotonic() - start)
+    yielder.cancel()
+    report_times(times, 1e-3)
+
+
+async def fair_socket(_):
+    """Each message is the time when it was sent."""
+    loop, times = asyncio.get_running_loop(), []
+    yielder = asyncio.create_task(yield_for_ever())
+    with socket.socket(fileno=sys.stdin.fileno()) as messages:
+        messages.setblocking(False)
+        report(ready=1)
+        while message := await loop.sock_recv(messages, 8):
+            times.append((time.time_ns() - int.from_bytes(message, sys.byteorder)) / 1e9)
+    yielder.cancel()
+    report_times(times, 1e-6)
+
+
+# ---- sockets and threads ----
 
 async def echo_server(_):
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    tasks = set()
+    loop, tasks = asyncio.get_running_loop(), set()
 
     async def echo(connection):
         with connection:
             while data := await loop.sock_recv(connection, 65536):
                 await loop.sock_sendall(connection, data)
 
-    async def accept(listener):
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+        listener.setblocking(False)
+        report(port=listener.getsockname()[1])
         while True:
             connection, _ = await loop.sock_accept(listener)
+            connection.setblocking(False)
             task = asyncio.create_task(echo(connection))
             tasks.add(task)  # the loop itself would let it be collected
             task.add_done_callback(tasks.discard)
 
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-        listener.setblocking(False)
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
-        loop.add_reader(sys.stdin, stop.set)  # nobody writes there: it is readable when it is closed
-        report(port=listener.getsockname()[1])
 
-        cpu = time.process_time()
-        accepting = asyncio.create_task(accept(listener))
-        await stop.wait()
-        accepting.cancel()
-        report(cpu_us=(time.process_time() - cpu) * 1e6)
+async def to_thread(in_flight):
+    going_on, done = True, [0] * in_flight
+
+    def job(i):
+        done[i] += 1
+
+    async def one_after_another(i):
+        asked = 0
+        while going_on:
+            await asyncio.to_thread(job, i)
+            asked += 1
+        return asked
+
+    start, cpu = time.monotonic(), time.process_time()
+    tasks = [asyncio.create_task(one_after_another(i)) for i in range(in_flight)]
+    await asyncio.sleep(LENGTH)
+    going_on = False
+    asked = await asyncio.gather(*tasks)
+    elapsed, cpu = time.monotonic() - start, time.process_time() - cpu
+    check(asked == done, "every job is done once")
+    report(us=elapsed * 1e6 / sum(done), cpu_us=cpu * 1e6 / sum(done))
 
 
 WORKLOADS = {
+    "coroutine": (coroutine, 1),
     "yield": (yield_, 2),
     "spawn": (spawn, 1),
     "spawn_many": (spawn_many, 100000),
-    "sleep": (sleep, 100000),
+    "parked": (parked, 100000),
     "memory": (memory, 100000),
+    "gather": (gather, 1000),
+    "queue": (queue, 1),
+    "lock": (lock, 1),
+    "sleep": (sleep, 100000),
+    "timeout": (timeout, 100000),
+    "fair_sleep": (fair_sleep, 1),
+    "fair_socket": (fair_socket, 1),
     "echo_server": (echo_server, 1),
+    "to_thread": (to_thread, 1),
 }
 
 
@@ -194,7 +380,9 @@ def main(name="", count=None):
         print(f'asyncio has no workload "{name}"', file=sys.stderr)
         return 2
     run, default = WORKLOADS[name]
-    asyncio.run(run(int(count or default)))
+    result = run(int(count or default))
+    if result is not None:  # all but one are coroutines
+        asyncio.run(result)
     return 0
 
 

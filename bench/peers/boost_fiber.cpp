@@ -62,7 +62,7 @@ static void run_switch(long)
             there = context::jump_fcontext(there.fctx, nullptr);
         switches += 2 * batch;
     } while (!enough(start));
-    report("ns", double(now_ns() - start) / double(switches), NULL);
+    report("ns", per(now_ns() - start, switches), NULL);
 }
 
 static bool running = true;
@@ -95,7 +95,7 @@ static void run_yield(long count)
     running = false;
     join_all(all);
     check(unfair == 0, "every task has its turn in every lap");
-    report("ns", double(elapsed) / double(laps) / double(count), NULL);
+    report("ns", per(elapsed, laps) / double(count), NULL);
 }
 
 static long bodies_run;
@@ -119,7 +119,7 @@ static void run_spawn(long)
     int64_t elapsed = now_ns() - start;
 
     check(bodies_run == spawned, "every task runs once");
-    report("ns", double(elapsed) / double(spawned), NULL);
+    report("ns", per(elapsed, spawned), NULL);
 }
 
 static double spawn_many_ns(long count)
@@ -128,7 +128,7 @@ static double spawn_many_ns(long count)
     auto all = spawn_all(count_body, count);
 
     join_all(all);
-    return double(now_ns() - start) / double(count);
+    return per(now_ns() - start, count);
 }
 
 static void run_spawn_many(long count)
@@ -142,51 +142,177 @@ static void run_spawn_many(long count)
 
 static void run_sleep(long count)
 {
-    static long early;
     int64_t start = now_ns(), cpu = cpu_ns();
     auto all = spawn_all(
         [=](long k) {
             int64_t nap = nap_ns(k, count), due = now_ns() + nap;
             boost::this_fiber::sleep_for(std::chrono::nanoseconds(nap));
-            early += now_ns() < due;
-            bodies_run++;
+            nap_ended(due);
         },
         count);
 
     join_all(all);
-    check(bodies_run == count, "every task runs once");
-    report_sleep(start, cpu, count, early);
+    report_naps(start, cpu, count);
 }
 
-static void run_memory(long count)
+/* An event: the fibers that are parked wait for it. */
+static fibers::mutex mutex;
+static fibers::condition_variable changed;
+static bool is_set;
+static long waiting;
+
+static std::vector<fibers::fiber> park_all(long count)
 {
-    static fibers::mutex mutex;
-    static fibers::condition_variable changed;
-    static bool is_set;
-    struct footprint before = footprint();
+    waiting = bodies_run = 0;
+    is_set = false;
     auto all = spawn_all(
         [](long) {
             std::unique_lock<fibers::mutex> lock(mutex);
+            waiting++;
             changed.wait(lock, [] { return is_set; });
             bodies_run++;
         },
         count);
 
     boost::this_fiber::yield();
-    struct footprint parked = footprint();
+    check(waiting == count && bodies_run == 0, "every task waits");
+    return all;
+}
+
+static void wake_all(std::vector<fibers::fiber> &all, long count)
+{
     is_set = true;
     changed.notify_all();
     join_all(all);
-    check(bodies_run == count, "every task runs once");
+    check(bodies_run == count, "every task is woken and ends");
+}
+
+static double parked_ns(long count)
+{
+    int64_t start = now_ns();
+    auto all = park_all(count);
+
+    wake_all(all, count);
+    return per(now_ns() - start, count);
+}
+
+static void run_parked(long count)
+{
+    double first = parked_ns(count);
+    double again = parked_ns(count);
+
+    report("first_ns", first, "again_ns", again, NULL);
+}
+
+static void run_memory(long count)
+{
+    struct footprint before = footprint();
+    auto all = park_all(count);
+    struct footprint parked = footprint();
+
+    wake_all(all, count);
     report_memory(before, parked, count);
+}
+
+static void run_gather(long count)
+{
+    long gathered = 0;
+    int64_t start = now_ns();
+
+    do {
+        auto all = spawn_all(
+            [](long) {
+                bodies_run++;
+                boost::this_fiber::yield();
+            },
+            count);
+        join_all(all);
+        gathered += count;
+    } while (!enough(start));
+    int64_t elapsed = now_ns() - start;
+
+    check(bodies_run == gathered, "every task runs once");
+    report("ns", per(elapsed, gathered), NULL);
+}
+
+/* To and fro through two channels with room for one item: of its capacity one place is never used. */
+static void run_queue(long)
+{
+    const int batch = 10000;
+    fibers::buffered_channel<long *> there(2), back(2);
+    auto other_side = spawn([&] {
+        long *item;
+        while (there.pop(item) == fibers::channel_op_status::success)
+            back.push(item);
+    });
+
+    long sent = 0, received = 0;
+    int64_t start = now_ns();
+    do {
+        for (int i = 0; i < batch; i++) {
+            long *item = nullptr;
+            there.push(&sent);
+            back.pop(item);
+            received += item == &sent;
+        }
+        sent += batch;
+    } while (!enough(start));
+    int64_t elapsed = now_ns() - start;
+
+    there.close();
+    other_side.join();
+    check(received == sent, "every item comes back");
+    report("ns", per(elapsed, sent), NULL);
+}
+
+static void run_lock(long)
+{
+    const int batch = 10000;
+    fibers::mutex lock;
+    double empty_ns = empty_call_ns();
+
+    long locked = 0;
+    int64_t start = now_ns();
+    do {
+        for (int i = 0; i < batch; i++) {
+            lock.lock();
+            lock.unlock();
+        }
+        locked += batch;
+    } while (!enough(start));
+    double ns = per(now_ns() - start, locked);
+    report("ns", ns, "over_ns", ns - empty_ns, NULL);
+}
+
+static void run_fair_sleep(long)
+{
+    int64_t times[FAIR_NAPS];
+    auto restless = spawn([] { yielder(0); });
+
+    for (auto &time : times) {
+        int64_t start = now_ns();
+        boost::this_fiber::sleep_for(std::chrono::milliseconds(FAIR_NAP_MS));
+        time = now_ns() - start;
+    }
+    running = false;
+    restless.join();
+    report_times(times, FAIR_NAPS, 1e6);
 }
 
 int main(int argc, char **argv)
 {
     static const struct workload workloads[] = {
-        {"switch", run_switch, 1},    {"yield", run_yield, 2},
-        {"spawn", run_spawn, 1},      {"spawn_many", run_spawn_many, 100000},
-        {"sleep", run_sleep, 100000}, {"memory", run_memory, 100000},
+        {"switch", run_switch, 1},
+        {"yield", run_yield, 2},
+        {"spawn", run_spawn, 1},
+        {"spawn_many", run_spawn_many, 100000},
+        {"parked", run_parked, 100000},
+        {"gather", run_gather, 1000},
+        {"memory", run_memory, 100000},
+        {"queue", run_queue, 1},
+        {"lock", run_lock, 1},
+        {"sleep", run_sleep, 100000},
+        {"fair_sleep", run_fair_sleep, 1},
         {NULL, NULL, 0},
     };
 

@@ -1,4 +1,4 @@
-/* libev: an event loop with callbacks. Of the workloads it has the sleeps, as timers, and echo. */
+/* libev: an event loop with callbacks. Of the workloads it has those of timers and echo. */
 #include "../measure.h"
 
 #include <ev.h>
@@ -10,15 +10,12 @@ struct sleeper {
     int64_t due;
 };
 
-static long ended, early;
-
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct sleeper *sleeper = (struct sleeper *)timer;
 
     (void)loop, (void)events;
-    early += now_ns() < sleeper->due;
-    ended++;
+    nap_ended(sleeper->due);
 }
 
 static void run_sleep(long count)
@@ -36,15 +33,46 @@ static void run_sleep(long count)
         ev_timer_start(loop, &sleepers[k].timer);
     }
     ev_run(loop, 0);
-    check(ended == count, "every timer fires once");
-    report_sleep(start, cpu, count, early);
+    report_naps(start, cpu, count);
+}
+
+/* ---- a timer armed and disarmed while others are armed ---- */
+
+static void never(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)timer, (void)events;
+    check(false, "no timer expires");
+}
+
+static void run_timeout(long count)
+{
+    enum { BATCH = 10000 };
+    struct ev_loop *loop = ev_default_loop(0);
+    ev_timer passing, *others = allocate(count, sizeof *others);
+    long armed = 0;
+
+    for (long k = 0; k < count; k++) {
+        ev_timer_init(&others[k], never, armed_s(k, count), 0);
+        ev_timer_start(loop, &others[k]);
+    }
+    int64_t start = now_ns();
+    do {
+        for (int i = 0; i < BATCH; i++) {
+            ev_now_update(loop); /* as above */
+            ev_timer_init(&passing, never, passing_s, 0);
+            ev_timer_start(loop, &passing);
+            ev_timer_stop(loop, &passing);
+        }
+        armed += BATCH;
+    } while (!enough(start));
+    report("ns", per(now_ns() - start, armed), NULL);
 }
 
 /* ---- echo ---- */
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 {
-    static char buffer[65536];
+    static char buffer[ECHO_BUFFER];
     ssize_t size = read(io->fd, buffer, sizeof buffer);
 
     (void)events;
@@ -70,42 +98,23 @@ static void on_connection(struct ev_loop *loop, ev_io *listener, int events)
     ev_io_start(loop, io);
 }
 
-static void on_stdin(struct ev_loop *loop, ev_io *io, int events)
-{
-    (void)io, (void)events;
-    ev_break(loop, EVBREAK_ALL);
-}
-
-static void on_sigterm(struct ev_loop *loop, ev_signal *signal, int events)
-{
-    (void)signal, (void)events;
-    ev_break(loop, EVBREAK_ALL);
-}
-
 static void run_echo_server(long nothing)
 {
     struct ev_loop *loop = ev_default_loop(0);
-    ev_io listener, input;
-    ev_signal term;
+    ev_io listener;
 
     (void)nothing;
     ev_io_init(&listener, on_connection, listen_on_loopback(), EV_READ);
     ev_io_start(loop, &listener);
-    ev_io_init(&input, on_stdin, STDIN_FILENO, EV_READ);
-    ev_io_start(loop, &input);
-    ev_signal_init(&term, on_sigterm, SIGTERM);
-    ev_signal_start(loop, &term);
     report_port(listener.fd);
-
-    int64_t cpu = cpu_ns();
     ev_run(loop, 0);
-    report("cpu_us", (double)(cpu_ns() - cpu) / 1e3, NULL);
 }
 
 int main(int argc, char **argv)
 {
     static const struct workload workloads[] = {
         {"sleep", run_sleep, 100000},
+        {"timeout", run_timeout, 100000},
         {"echo_server", run_echo_server, 1},
         {NULL, NULL, 0},
     };

@@ -1,0 +1,205 @@
+// Goroutines: yielding, creating, waiting for them, and what they take while they wait.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The main goroutine is one of the count and keeps the time. The yields of all are counted together: the
+// scheduler does not keep them in step.
+func yield(count int) {
+	var running atomic.Bool
+	var all sync.WaitGroup
+	yields := 0
+
+	running.Store(true)
+	all.Add(count - 1)
+	for i := 1; i < count; i++ {
+		go func() {
+			for running.Load() {
+				runtime.Gosched()
+				yields++
+			}
+			all.Done()
+		}()
+	}
+	for i := 0; i < 3; i++ {
+		runtime.Gosched() // now every stack has been touched
+	}
+	check(yields >= count-1, "every task has begun")
+	start, before := time.Now(), yields
+	for batch := 1 + 10000/count; !enough(start); {
+		for i := 0; i < batch; i++ {
+			runtime.Gosched()
+			yields++
+		}
+	}
+	elapsed := time.Since(start)
+	yields -= before
+	running.Store(false)
+	all.Wait()
+	reportNs(elapsed, yields)
+}
+
+func spawn(int) {
+	const batch = 10000
+	var one sync.WaitGroup
+	ran, spawned := 0, 0
+
+	start := time.Now()
+	for {
+		for i := 0; i < batch; i++ {
+			one.Add(1)
+			go func() {
+				ran++
+				one.Done()
+			}()
+			one.Wait()
+		}
+		spawned += batch
+		if enough(start) {
+			break
+		}
+	}
+	elapsed := time.Since(start)
+	check(ran == spawned, "every task runs once")
+	reportNs(elapsed, spawned)
+}
+
+func spawnManyNs(count int) float64 {
+	var all sync.WaitGroup
+	ran := 0
+
+	start := time.Now()
+	all.Add(count)
+	for i := 0; i < count; i++ {
+		go func() {
+			ran++
+			all.Done()
+		}()
+	}
+	all.Wait()
+	elapsed := time.Since(start)
+	check(ran == count, "every task runs once")
+	return float64(elapsed.Nanoseconds()) / float64(count)
+}
+
+func spawnMany(count int) {
+	first := spawnManyNs(count)
+	again := spawnManyNs(count)
+	fmt.Printf("{\"first_ns\": %.7g, \"again_ns\": %.7g}\n", first, again)
+}
+
+// Goroutines that wait until the channel is closed.
+type waiters struct {
+	all   sync.WaitGroup
+	event chan struct{}
+	ran   int
+}
+
+func park(count int) *waiters {
+	w := &waiters{event: make(chan struct{})}
+	waiting := 0
+	w.all.Add(count)
+	for i := 0; i < count; i++ {
+		go func() {
+			waiting++
+			<-w.event
+			w.ran++
+			w.all.Done()
+		}()
+	}
+	for waiting < count {
+		runtime.Gosched()
+	}
+	check(w.ran == 0, "every task waits")
+	return w
+}
+
+func (w *waiters) wake(count int) {
+	close(w.event)
+	w.all.Wait()
+	check(w.ran == count, "every task is woken and ends")
+}
+
+func parked(count int) {
+	ns := func() float64 {
+		start := time.Now()
+		park(count).wake(count)
+		return float64(time.Since(start).Nanoseconds()) / float64(count)
+	}
+	first := ns()
+	again := ns()
+	fmt.Printf("{\"first_ns\": %.7g, \"again_ns\": %.7g}\n", first, again)
+}
+
+// Resident bytes, and bytes of page tables.
+func footprint() (resident, pageTables float64) {
+	file, err := os.Open("/proc/self/status")
+	if err != nil {
+		fail(err)
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 2 {
+			continue
+		}
+		kilobytes, _ := strconv.Atoi(fields[1])
+		switch fields[0] {
+		case "VmRSS:":
+			resident = float64(kilobytes) * 1024
+		case "VmPTE:":
+			pageTables = float64(kilobytes) * 1024
+		}
+	}
+	return
+}
+
+func memory(count int) {
+	residentBefore, pageTablesBefore := footprint()
+	start := time.Now()
+	waiting := park(count)
+	create := time.Since(start)
+	residentNow, pageTablesNow := footprint()
+
+	woken := time.Now()
+	waiting.wake(count)
+	join := time.Since(woken)
+	resident, pageTables := residentNow-residentBefore, pageTablesNow-pageTablesBefore
+	fmt.Printf("{\"resident_bytes\": %.7g, \"all_bytes\": %.7g, \"create_s\": %.7g, \"join_s\": %.7g}\n",
+		resident/float64(count), (resident+pageTables)/float64(count), create.Seconds(), join.Seconds())
+}
+
+func gather(count int) {
+	ran, gathered := 0, 0
+
+	start := time.Now()
+	for {
+		var all sync.WaitGroup
+		all.Add(count)
+		for i := 0; i < count; i++ {
+			go func() {
+				ran++
+				runtime.Gosched()
+				all.Done()
+			}()
+		}
+		all.Wait()
+		gathered += count
+		if enough(start) {
+			break
+		}
+	}
+	elapsed := time.Since(start)
+	check(ran == gathered, "every task runs once")
+	reportNs(elapsed, gathered)
+}

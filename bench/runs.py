@@ -1,0 +1,138 @@
+"""How the programs are run. Each prints its figures as a line of JSON, or ends with 2: it has no such workload."""
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+TIMEOUT = 120  # seconds; the longest run takes a few
+READS = {"read", "readv", "recv", "recvfrom", "recvmsg"}
+WRITES = {"write", "writev", "send", "sendto", "sendmsg"}
+
+libc = ctypes.CDLL(None)
+
+
+class NotHad(Exception):
+    """The peer has no such workload."""
+
+
+class Failed(Exception):
+    """A program ended badly, or not at all, or said something else than expected."""
+
+
+class Runner:
+    """Runs programs; `seconds` is how long each is to measure."""
+
+    def __init__(self, client, seconds):
+        self.client = str(client)
+        self.seconds = seconds
+        cpus = sorted(os.sched_getaffinity(0))
+        self.server_cpu, self.client_cpu = (cpus[:1], cpus[1:2]) if len(cpus) > 1 else (cpus, cpus)
+
+    @contextlib.contextmanager
+    def started(self, command, cpus=None, stdin=subprocess.DEVNULL):
+        """A running program. Whatever happens, it is gone afterwards."""
+
+        def prepare():
+            if cpus:
+                os.sched_setaffinity(0, cpus)
+            libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it does not outlive us
+
+        with subprocess.Popen([str(word) for word in command], stdin=stdin, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, preexec_fn=prepare,
+                              env={**os.environ, "BENCH_SECONDS": str(self.seconds)}) as process:
+            watchdog = threading.Timer(TIMEOUT, process.kill)
+            watchdog.start()
+            try:
+                yield process
+            finally:
+                watchdog.cancel()
+                process.kill()
+
+    def run(self, command):
+        """A program that says its figures and ends."""
+        with self.started(command) as process:
+            return line_of(process)
+
+    def echo(self, command, connections, size, idle=0, traced=False):
+        """An echo server on one processor and its client on the other. When all connections are served once, the
+        client measures, the server's processor time too; or the server's system calls are counted."""
+        with self.started([*command, "echo_server"], self.server_cpu) as server:
+            port = int(line_of(server)["port"])
+            with self.started([self.client, port, server.pid, connections, idle, size, self.seconds],
+                              self.client_cpu, subprocess.PIPE) as client:
+                line_of(client)
+                if not traced:
+                    return self.answer(client)
+                with counted_calls(server.pid) as calls:
+                    requests = self.answer(client)["requests"]
+        kinds = {"reads": READS, "writes": WRITES, "others": calls.keys() - READS - WRITES}
+        return {kind: sum(calls.get(name, 0) for name in names) / requests for kind, names in kinds.items()}
+
+    @staticmethod
+    def answer(client):
+        client.stdin.write("\n")
+        client.stdin.flush()
+        return line_of(client)
+
+    def idle(self, command, idle):
+        """One connection alone, and the same with idle ones beside it."""
+        alone = self.echo(command, 1, 64)["cpu_us"]
+        beside = self.echo(command, 1, 64, idle)["cpu_us"]
+        return {"alone_us": alone, "beside_us": beside, "ratio": beside / alone}
+
+    def messages(self, command):
+        """A program whose standard input is a socket, on which it gets the time, again and again."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs, self.started(command, stdin=theirs) as process:
+            line_of(process)
+            theirs.close()
+            end = time.monotonic() + 2 * self.seconds
+            while time.monotonic() < end:
+                ours.send(struct.pack("q", time.time_ns()))
+                time.sleep(0.002)
+            ours.shutdown(socket.SHUT_WR)
+            return line_of(process)
+
+
+def line_of(process):
+    """The next line of JSON that the program prints."""
+    line = process.stdout.readline()
+    if not line:
+        errors = process.stderr.read().strip().rpartition("\n")[2]
+        status = process.wait()
+        if status == 2 and "no workload" in errors:
+            raise NotHad
+        raise Failed(errors or (f"no end after {TIMEOUT} s" if status == -signal.SIGKILL else f"ended with {status}"))
+    try:
+        return json.loads(line)
+    except ValueError:
+        raise Failed(f"unexpected output: {line.strip()}") from None
+
+
+@contextlib.contextmanager
+def counted_calls(pid):
+    """The system calls that a process and its threads make meanwhile, {name: count}: there when it is over."""
+    calls = {}
+    with tempfile.NamedTemporaryFile("r") as table:
+        with subprocess.Popen(["strace", "-f", "-c", "-o", table.name, "-p", str(pid)],
+                              stderr=subprocess.PIPE, text=True) as strace:
+            try:
+                said = strace.stderr.readline()
+                if "attached" not in said:
+                    raise Failed(said.strip())
+                yield calls
+            finally:
+                strace.send_signal(signal.SIGINT)
+        for line in table:
+            if row := re.fullmatch(r"\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)\s*", line):
+                if row[2] != "total":
+                    calls[row[2]] = int(row[1])
