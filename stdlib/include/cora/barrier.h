@@ -22,7 +22,8 @@ CORA_API CORA_MUST_CHECK int cora_barrier_init(cora_barrier *barrier, int partie
 
 /*
  * Suspends until `parties` tasks are here; the last one does not wait. Returns the number of tasks
- * that came before, 0 to parties - 1; -CORA_EBROKENBARRIER when it is or gets broken, or is reset
+ * that came before, 0 to parties - 1: each gets another, save where one who had come was cancelled
+ * and is replaced, as in asyncio. -CORA_EBROKENBARRIER when it is or gets broken, or is reset
  * meanwhile; -ECANCELED: the others wait on.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_barrier_wait(cora_barrier *barrier);
