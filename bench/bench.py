@@ -65,6 +65,7 @@ class Growth(NamedTuple):
     workload: str
     figure: Figure
     most: dict  # tasks of each peer that takes part
+    touched: int = 0  # bytes of the caches that cora touches a task: where each ends is shown
     quick: int = 1
     gigabytes: int = 0
     needs: str = ""
@@ -107,6 +108,8 @@ MEMORY = [Figure("resident_bytes", "resident, B/task"), Figure("all_bytes", "wit
           Figure("create_s", "create, s"), Figure("join_s", "wake and join, s")]
 ECHO = [Figure("cpu_us", "server CPU, us/request"), Figure("k_requests_per_s", "k requests/s", False)]
 JOB = [Figure("us", "us/job"), Figure("cpu_us", "CPU, us/job")]
+
+EVERYBODY = {"cora": 10 ** 6, "floor": 10 ** 6, "boost": 10 ** 5, "go": 10 ** 6, "asyncio": 10 ** 5}
 
 ROWS = [
     Row("switch", "from one stack to another and no more", program("switch"),
@@ -158,19 +161,15 @@ ROWS = [
     Row("fair-socket", "how late a message is read while a task yields and never rests", messages,
         [Figure("median", "median, us", False), Figure("worst", "worst, us", False)], [Limit("worst", 1000)]),
     Growth("growth-yield", "one yield", "yield", Figure("ns", "ns"),
-           {"cora": 10 ** 6, "floor": 10 ** 6, "boost": 10 ** 5, "go": 10 ** 6, "asyncio": 10 ** 5}),
-    Growth("growth-spawn", "a task created and awaited, all created first", "spawn_many", Figure("again_ns", "ns/task"),
-           {"cora": 10 ** 6, "floor": 10 ** 6, "boost": 10 ** 5, "go": 10 ** 6, "asyncio": 10 ** 5}),
+           EVERYBODY, touched=5 * 64),  # lines of the task's record and of the top of its stack
+    Growth("growth-spawn", "a task created and awaited, all created first", "spawn_many",
+           Figure("again_ns", "ns/task"), EVERYBODY),
     Growth("growth-timers", "a timeout entered and left while so many others are armed", "timeout",
            Figure("ns", "ns"),
            {"cora": 10 ** 6, "libev": 10 ** 6, "libuv": 10 ** 6, "go": 10 ** 6, "asyncio": 10 ** 5}),
     Growth("growth-memory", "memory of a task that waits, page tables included", "memory",
-           Figure("all_bytes", "B/task"),
-           {"cora": 10 ** 6, "floor": 10 ** 6, "boost": 10 ** 5, "go": 10 ** 6, "asyncio": 10 ** 5}),
+           Figure("all_bytes", "B/task"), EVERYBODY),
 ]
-
-# What a task that yields touches of the cache: the lines of its record and of the top of its stack.
-BYTES_TOUCHED = 4 * 64
 
 
 # ---- measuring ----
@@ -272,17 +271,25 @@ def print_row(row, results, judgements):
     print_columns(table)
 
 
-def print_growth(results):
+def cache_marks(growth, sizes):
+    """[(tasks, "L1d")]: so many are at home in each cache."""
+    return [(size // growth.touched, name) for name, size in sizes.items()] if growth.touched else []
+
+
+def print_growth(results, marks):
     counts = sorted({count for by_count in results.values() for count in by_count})
     print_columns([["tasks", *(f"{count:,}" for count in counts)],
                    *([peer, *(f"{number(each['median'])} ({number(each['min'])}..{number(each['max'])})"
                               if (each := by_count.get(count)) else "" for count in counts)]
                      for peer, by_count in results.items())])
+    if marks:
+        print(f"  cora's fit into {', '.join(f'{name} up to {tasks:,}' for tasks, name in marks)}")
 
 
 def print_verdicts(judgements):
     missed = [f"{name} {each['key']}: {number(each['got'])}{' x ' + each['times'] if each['times'] else ''}, "
-              f"at most {each['at_most']:g}" for name, of_row in judgements.items() for each in of_row if not each["held"]]
+              f"at most {each['at_most']:g}"
+              for name, of_row in judgements.items() for each in of_row if not each["held"]]
     print(f"\n{sum(map(len, judgements.values())) - len(missed)} limits held, {len(missed)} missed")
     for line in missed:
         print(f"  {line}")
@@ -403,21 +410,21 @@ def main():
             results, failed = measure_row(row, programs, turns, runner)
             report["rows"][row.name] = results
             report["limits"][row.name] = list(verdicts(row, results))
-        print(f"\n{row.name}: {row.title}; {turns} {'turn' if turns == 1 else 'turns'}, {time.monotonic() - start:.0f} s")
+        print(f"\n{row.name}: {row.title}; turns: {turns}, in {time.monotonic() - start:.0f} s")
         report["failed"].update({f"{row.name} {peer}": why for peer, why in failed.items()})
         for peer, why in failed.items():
             print(f"  {peer} FAILED: {why}")
-        if results and isinstance(row, Growth):
-            print_growth(results)
+        drawn = results and "charts" not in missing
+        if isinstance(row, Growth):
+            marks = cache_marks(row, about["caches"])
+            print_growth(results, marks)
+            if drawn:
+                charts.lines(row.name, row.title, row.figure.title, results, marks, arguments.charts)
         elif results:
             print_row(row, results, report["limits"][row.name])
-        sys.stdout.flush()
-        if results and "charts" not in missing:
-            if isinstance(row, Growth):
-                marks = [(size / BYTES_TOUCHED, name) for name, size in about["caches"].items()]
-                charts.lines(row.name, row.title, row.figure.title, results, marks, arguments.charts)
-            else:
+            if drawn:
                 charts.bars(row.name, row.title, row.figures, results, number, arguments.charts)
+        sys.stdout.flush()
     print_verdicts(report["limits"])
     path = arguments.json or arguments.charts / "bench.json"
     path.write_text(json.dumps(report, indent=1) + "\n")

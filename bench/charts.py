@@ -12,6 +12,7 @@ def gnuplot(script, directory):
 
 def bars(name, title, figures, results, number, directory):
     """The medians of each figure with their ranges, one panel a figure."""
+    figures = [figure for figure in figures if any(figure.key in taken for taken in results.values())]
     script = [f"set terminal svg size {120 + 440 * len(figures)},360 font 'sans,12' background 'white'",
               f"set output '{name}.svg'",
               f"set multiplot layout 1,{len(figures)} title '{name}: {title}'",
@@ -32,7 +33,7 @@ def bars(name, title, figures, results, number, directory):
                    "END",
                    f"set title '{figure.title}{' (logarithmic)' if logarithmic else ''}'",
                    "plot $bars using 0:2:6:xticlabels(1) with boxes linecolor rgb variable, "
-                   "'' using 0:2:3:4 with yerrorbars linecolor 'black' pointtype 0, "
+                   "'' using 0:3:(0):($4-$3) with vectors heads size 0.06,90 linecolor 'black', "
                    "'' using 0:4:5 with labels offset 0,0.8"]
     gnuplot(script, directory)
 
@@ -47,13 +48,14 @@ def lines(name, title, unit, results, marks, directory):
               "set format x '%.0f'; set xrange [0.7:1.5e6]; set border 3; set xtics nomirror; set ytics nomirror"]
     for count, label in marks:
         script += [f"set arrow from {count}, graph 0 to {count}, graph 1 nohead dashtype 2 linecolor rgb 0xadb5bd",
-                   f"set label '{label}' at {count}, graph 0.97 rotate by 90 right offset -0.7,0 textcolor rgb 0x868e96"]
+                   f"set label '{label}' at {count}, graph 0.97 rotate by 90 right offset -0.7,0 "
+                   "textcolor rgb 0x868e96"]
     plots = []
     for i, (peer, by_count) in enumerate(results.items()):
         script += [f"$line{i} << END",
                    *(f"{count} {each['median']} {each['min']} {each['max']}" for count, each in by_count.items()),
                    "END"]
         colour = COLOURS.get(peer) or next(colours)
-        plots += [f"$line{i} using 1:2 with linespoints pointtype 7 pointsize 0.5 linecolor rgb {colour} title '{peer}'",
-                  f"$line{i} using 1:2:3:4 with yerrorbars pointtype 0 linecolor rgb {colour} notitle"]
+        plots.append(f"$line{i} using 1:2:3:4 with yerrorlines pointtype 7 pointsize 0.5 linecolor rgb {colour} "
+                     f"title '{peer}'")
     gnuplot([*script, f"plot {', '.join(plots)}"], directory)

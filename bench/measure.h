@@ -67,11 +67,13 @@ static inline int64_t cpu_ns(void)
 /*
  * Loops run for a time and not for a count, so that fast and slow peers are measured equally long:
  *
+ *     int64_t start = cpu_ns();
  *     do {
- *         a batch of the work, large beside a reading of the clock
+ *         a batch of the work, large beside a reading of the clock, which is a system call
  *     } while (!enough(start));
  *
- * The time is BENCH_SECONDS of the environment.
+ * It is processor time, of which others on the machine take nothing, and BENCH_SECONDS of the
+ * environment.
  */
 static inline double loop_seconds(void)
 {
@@ -86,13 +88,19 @@ static inline bool enough(int64_t start)
 
     if (length == 0)
         length = (int64_t)(loop_seconds() * 1e9);
-    return now_ns() - start > length;
+    return cpu_ns() - start > length;
 }
 
 /* So that many nanoseconds for so much work. */
 static inline double per(int64_t ns, long count)
 {
     return (double)ns / (double)count;
+}
+
+/* How often few tasks are created again, so that it takes as long as many. */
+static inline long rounds_of(long count)
+{
+    return count < 100000 ? 100000 / count : 1;
 }
 
 /* What a call costs that does nothing: a workload takes it off, or names it beside its own. */
@@ -105,14 +113,14 @@ static inline double empty_call_ns(void)
 {
     enum { BATCH = 100000 };
     long calls = 0;
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
 
     do {
         for (int i = 0; i < BATCH; i++)
             empty_call();
         calls += BATCH;
     } while (!enough(start));
-    return per(now_ns() - start, calls);
+    return per(cpu_ns() - start, calls);
 }
 
 /* ---- memory ---- */
@@ -142,7 +150,7 @@ static inline long page_table_bytes(void)
     return kilobytes * 1024;
 }
 
-/* How much memory the process takes, and when that was looked at. */
+/* How much memory the process takes, and the processor time when that was looked at. */
 struct footprint {
     long resident, page_tables;
     int64_t time;
@@ -150,7 +158,7 @@ struct footprint {
 
 static inline struct footprint footprint(void)
 {
-    struct footprint now = {resident_bytes(), page_table_bytes(), now_ns()};
+    struct footprint now = {resident_bytes(), page_table_bytes(), cpu_ns()};
 
     return now;
 }
@@ -189,7 +197,7 @@ static inline void report_memory(struct footprint before, struct footprint parke
 
     report("resident_bytes", per(resident, count), "all_bytes", per(resident + page_tables, count),
            "create_s", (double)(parked.time - before.time) / 1e9, "join_s",
-           (double)(now_ns() - parked.time) / 1e9, NULL);
+           (double)(cpu_ns() - parked.time) / 1e9, NULL);
 }
 
 /* ---- naps: 100,000 timers at a time ---- */

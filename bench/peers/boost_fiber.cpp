@@ -56,13 +56,13 @@ static void run_switch(long)
     context::transfer_t there = {context::make_fcontext(stack + sizeof stack, sizeof stack, switch_back), nullptr};
 
     long switches = 0;
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
     do {
         for (int i = 0; i < batch; i++)
             there = context::jump_fcontext(there.fctx, nullptr);
         switches += 2 * batch;
     } while (!enough(start));
-    report("ns", per(now_ns() - start, switches), NULL);
+    report("ns", per(cpu_ns() - start, switches), NULL);
 }
 
 static bool running = true;
@@ -80,17 +80,17 @@ static void yielder(long)
 /* The main task is one of the count and keeps the time: every lap of its own is one of all. */
 static void run_yield(long count)
 {
-    long batch = 1 + 10000 / count;
+    long batch = 1 + 100000 / count;
     auto all = spawn_all(yielder, count - 1);
 
     boost::this_fiber::yield(); /* now every stack has been touched */
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
     do {
         for (long i = 0; i < batch; i++)
             boost::this_fiber::yield();
         laps += batch;
     } while (!enough(start));
-    int64_t elapsed = now_ns() - start;
+    int64_t elapsed = cpu_ns() - start;
 
     running = false;
     join_all(all);
@@ -107,36 +107,39 @@ static void count_body(long)
 
 static void run_spawn(long)
 {
-    const int batch = 10000;
+    const int batch = 100000;
 
     long spawned = 0;
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
     do {
         for (int i = 0; i < batch; i++)
             spawn([] { count_body(0); }).join();
         spawned += batch;
     } while (!enough(start));
-    int64_t elapsed = now_ns() - start;
+    int64_t elapsed = cpu_ns() - start;
 
     check(bodies_run == spawned, "every task runs once");
     report("ns", per(elapsed, spawned), NULL);
 }
 
-static double spawn_many_ns(long count)
+static double spawn_many_ns(long count, long rounds)
 {
-    int64_t start = now_ns();
-    auto all = spawn_all(count_body, count);
+    int64_t start = cpu_ns();
 
-    join_all(all);
-    return per(now_ns() - start, count);
+    for (long i = 0; i < rounds; i++) {
+        auto all = spawn_all(count_body, count);
+        join_all(all);
+    }
+    return per(cpu_ns() - start, rounds * count);
 }
 
 static void run_spawn_many(long count)
 {
-    double first = spawn_many_ns(count);
-    double again = spawn_many_ns(count);
+    long rounds = rounds_of(count);
+    double first = spawn_many_ns(count, 1);
+    double again = spawn_many_ns(count, rounds);
 
-    check(bodies_run == 2 * count, "every task runs once");
+    check(bodies_run == (1 + rounds) * count, "every task runs once");
     report("first_ns", first, "again_ns", again, NULL);
 }
 
@@ -189,11 +192,11 @@ static void wake_all(std::vector<fibers::fiber> &all, long count)
 
 static double parked_ns(long count)
 {
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
     auto all = park_all(count);
 
     wake_all(all, count);
-    return per(now_ns() - start, count);
+    return per(cpu_ns() - start, count);
 }
 
 static void run_parked(long count)
@@ -217,7 +220,7 @@ static void run_memory(long count)
 static void run_gather(long count)
 {
     long gathered = 0;
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
 
     do {
         auto all = spawn_all(
@@ -229,7 +232,7 @@ static void run_gather(long count)
         join_all(all);
         gathered += count;
     } while (!enough(start));
-    int64_t elapsed = now_ns() - start;
+    int64_t elapsed = cpu_ns() - start;
 
     check(bodies_run == gathered, "every task runs once");
     report("ns", per(elapsed, gathered), NULL);
@@ -238,7 +241,7 @@ static void run_gather(long count)
 /* To and fro through two channels with room for one item: of its capacity one place is never used. */
 static void run_queue(long)
 {
-    const int batch = 10000;
+    const int batch = 100000;
     fibers::buffered_channel<long *> there(2), back(2);
     auto other_side = spawn([&] {
         long *item;
@@ -247,7 +250,7 @@ static void run_queue(long)
     });
 
     long sent = 0, received = 0;
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
     do {
         for (int i = 0; i < batch; i++) {
             long *item = nullptr;
@@ -257,7 +260,7 @@ static void run_queue(long)
         }
         sent += batch;
     } while (!enough(start));
-    int64_t elapsed = now_ns() - start;
+    int64_t elapsed = cpu_ns() - start;
 
     there.close();
     other_side.join();
@@ -267,12 +270,12 @@ static void run_queue(long)
 
 static void run_lock(long)
 {
-    const int batch = 10000;
+    const int batch = 100000;
     fibers::mutex lock;
     double empty_ns = empty_call_ns();
 
     long locked = 0;
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
     do {
         for (int i = 0; i < batch; i++) {
             lock.lock();
@@ -280,7 +283,7 @@ static void run_lock(long)
         }
         locked += batch;
     } while (!enough(start));
-    double ns = per(now_ns() - start, locked);
+    double ns = per(cpu_ns() - start, locked);
     report("ns", ns, "over_ns", ns - empty_ns, NULL);
 }
 

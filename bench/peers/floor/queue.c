@@ -49,12 +49,12 @@ static void send_back(long nothing)
 
 void run_queue(long nothing)
 {
-    enum { BATCH = 10000 };
+    enum { BATCH = 100000 };
     long sent = 0, received = 0;
 
     (void)nothing;
     spawn(send_back, 0);
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
     do {
         for (int i = 0; i < BATCH; i++) {
             put(&there, &sent);
@@ -63,5 +63,5 @@ void run_queue(long nothing)
         sent += BATCH;
     } while (!enough(start));
     check(received == sent, "every item comes back");
-    report("ns", per(now_ns() - start, sent), NULL);
+    report("ns", per(cpu_ns() - start, sent), NULL);
 }

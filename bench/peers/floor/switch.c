@@ -78,13 +78,13 @@ static void *here, *there;
         long switches = 0;                                                                         \
                                                                                                    \
         there = new_context(back_by_##name, before, after);                                        \
-        int64_t start = now_ns();                                                                  \
+        int64_t start = cpu_ns();                                                                  \
         do {                                                                                       \
             for (int i = 0; i < BATCH; i++)                                                        \
                 name(&here, there);                                                                \
             switches += 2 * BATCH;                                                                 \
         } while (!enough(start));                                                                  \
-        return per(now_ns() - start, switches);                                                    \
+        return per(cpu_ns() - start, switches);                                                    \
     }
 
 MEASURE(switch_inline, 1, 1)

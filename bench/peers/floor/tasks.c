@@ -19,17 +19,17 @@ static void yielder(long nothing)
 /* The main task is one of the count and keeps the time: every lap of its own is one of all. */
 void run_yield(long count)
 {
-    long batch = 1 + 10000 / count;
+    long batch = 1 + 100000 / count;
     struct task **tasks = spawn_all(yielder, count - 1);
 
     yield(); /* now every stack has been touched */
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
     do {
         for (long i = 0; i < batch; i++)
             yield();
         laps += batch;
     } while (!enough(start));
-    int64_t elapsed = now_ns() - start;
+    int64_t elapsed = cpu_ns() - start;
 
     running = false;
     join_all(tasks, count - 1);
@@ -47,36 +47,38 @@ static void count_body(long nothing)
 
 void run_spawn(long nothing)
 {
-    enum { BATCH = 10000 };
+    enum { BATCH = 100000 };
 
     (void)nothing;
     long spawned = 0;
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
     do {
         for (int i = 0; i < BATCH; i++)
             join(spawn(count_body, 0));
         spawned += BATCH;
     } while (!enough(start));
-    int64_t elapsed = now_ns() - start;
+    int64_t elapsed = cpu_ns() - start;
 
     check(bodies_run == spawned, "every task runs once");
     report("ns", per(elapsed, spawned), NULL);
 }
 
-static double spawn_many_ns(long count)
+static double spawn_many_ns(long count, long rounds)
 {
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
 
-    join_all(spawn_all(count_body, count), count);
-    return per(now_ns() - start, count);
+    for (long i = 0; i < rounds; i++)
+        join_all(spawn_all(count_body, count), count);
+    return per(cpu_ns() - start, rounds * count);
 }
 
 void run_spawn_many(long count)
 {
-    double first = spawn_many_ns(count);
-    double again = spawn_many_ns(count);
+    long rounds = rounds_of(count);
+    double first = spawn_many_ns(count, 1);
+    double again = spawn_many_ns(count, rounds);
 
-    check(bodies_run == 2 * count, "every task runs once");
+    check(bodies_run == (1 + rounds) * count, "every task runs once");
     report("first_ns", first, "again_ns", again, NULL);
 }
 
@@ -116,10 +118,10 @@ static void wake_all(struct task **tasks, long count)
 
 static double parked_ns(long count)
 {
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
 
     wake_all(park_all(count), count);
-    return per(now_ns() - start, count);
+    return per(cpu_ns() - start, count);
 }
 
 void run_parked(long count)
@@ -152,13 +154,13 @@ static void yield_once(long nothing)
 void run_gather(long count)
 {
     long gathered = 0;
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
 
     do {
         join_all(spawn_all(yield_once, count), count);
         gathered += count;
     } while (!enough(start));
-    int64_t elapsed = now_ns() - start;
+    int64_t elapsed = cpu_ns() - start;
 
     check(bodies_run == gathered, "every task runs once");
     report("ns", per(elapsed, gathered), NULL);

@@ -4,7 +4,6 @@ package main
 import (
 	"fmt"
 	"sync"
-	"time"
 )
 
 // To and fro through two channels with room for one item.
@@ -18,7 +17,7 @@ func queue(int) {
 			back <- item
 		}
 	}()
-	start := time.Now()
+	start := cpu()
 	for {
 		for i := 0; i < batch; i++ {
 			there <- &sent
@@ -31,7 +30,7 @@ func queue(int) {
 			break
 		}
 	}
-	elapsed := time.Since(start)
+	elapsed := cpu() - start
 	close(there)
 	check(received == sent, "every item comes back")
 	reportNs(elapsed, sent)
@@ -44,12 +43,12 @@ func ns(work func()) float64 {
 	const batch = 10000
 	done := 0
 
-	start := time.Now()
+	start := cpu()
 	for !enough(start) {
 		work()
 		done += batch
 	}
-	return float64(time.Since(start).Nanoseconds()) / float64(done)
+	return float64((cpu() - start).Nanoseconds()) / float64(done)
 }
 
 func lock(int) {

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // The main goroutine is one of the count and keeps the time. The yields of all are counted together: the
@@ -35,14 +34,14 @@ func yield(count int) {
 		runtime.Gosched() // now every stack has been touched
 	}
 	check(yields >= count-1, "every task has begun")
-	start, before := time.Now(), yields
+	start, before := cpu(), yields
 	for batch := 1 + 10000/count; !enough(start); {
 		for i := 0; i < batch; i++ {
 			runtime.Gosched()
 			yields++
 		}
 	}
-	elapsed := time.Since(start)
+	elapsed := cpu() - start
 	yields -= before
 	running.Store(false)
 	all.Wait()
@@ -54,7 +53,7 @@ func spawn(int) {
 	var one sync.WaitGroup
 	ran, spawned := 0, 0
 
-	start := time.Now()
+	start := cpu()
 	for {
 		for i := 0; i < batch; i++ {
 			one.Add(1)
@@ -69,32 +68,38 @@ func spawn(int) {
 			break
 		}
 	}
-	elapsed := time.Since(start)
+	elapsed := cpu() - start
 	check(ran == spawned, "every task runs once")
 	reportNs(elapsed, spawned)
 }
 
-func spawnManyNs(count int) float64 {
-	var all sync.WaitGroup
+func spawnManyNs(count, rounds int) float64 {
 	ran := 0
 
-	start := time.Now()
-	all.Add(count)
-	for i := 0; i < count; i++ {
-		go func() {
-			ran++
-			all.Done()
-		}()
+	start := cpu()
+	for round := 0; round < rounds; round++ {
+		var all sync.WaitGroup
+		all.Add(count)
+		for i := 0; i < count; i++ {
+			go func() {
+				ran++
+				all.Done()
+			}()
+		}
+		all.Wait()
 	}
-	all.Wait()
-	elapsed := time.Since(start)
-	check(ran == count, "every task runs once")
-	return float64(elapsed.Nanoseconds()) / float64(count)
+	elapsed := cpu() - start
+	check(ran == count*rounds, "every task runs once")
+	return float64(elapsed.Nanoseconds()) / float64(count*rounds)
 }
 
 func spawnMany(count int) {
-	first := spawnManyNs(count)
-	again := spawnManyNs(count)
+	rounds := 1
+	if count < 100000 {
+		rounds = 100000 / count
+	}
+	first := spawnManyNs(count, 1)
+	again := spawnManyNs(count, rounds)
 	fmt.Printf("{\"first_ns\": %.7g, \"again_ns\": %.7g}\n", first, again)
 }
 
@@ -132,9 +137,9 @@ func (w *waiters) wake(count int) {
 
 func parked(count int) {
 	ns := func() float64 {
-		start := time.Now()
+		start := cpu()
 		park(count).wake(count)
-		return float64(time.Since(start).Nanoseconds()) / float64(count)
+		return float64((cpu() - start).Nanoseconds()) / float64(count)
 	}
 	first := ns()
 	again := ns()
@@ -166,14 +171,14 @@ func footprint() (resident, pageTables float64) {
 
 func memory(count int) {
 	residentBefore, pageTablesBefore := footprint()
-	start := time.Now()
+	start := cpu()
 	waiting := park(count)
-	create := time.Since(start)
+	create := cpu() - start
 	residentNow, pageTablesNow := footprint()
 
-	woken := time.Now()
+	woken := cpu()
 	waiting.wake(count)
-	join := time.Since(woken)
+	join := cpu() - woken
 	resident, pageTables := residentNow-residentBefore, pageTablesNow-pageTablesBefore
 	fmt.Printf("{\"resident_bytes\": %.7g, \"all_bytes\": %.7g, \"create_s\": %.7g, \"join_s\": %.7g}\n",
 		resident/float64(count), (resident+pageTables)/float64(count), create.Seconds(), join.Seconds())
@@ -182,7 +187,7 @@ func memory(count int) {
 func gather(count int) {
 	ran, gathered := 0, 0
 
-	start := time.Now()
+	start := cpu()
 	for {
 		var all sync.WaitGroup
 		all.Add(count)
@@ -199,7 +204,7 @@ func gather(count int) {
 			break
 		}
 	}
-	elapsed := time.Since(start)
+	elapsed := cpu() - start
 	check(ran == gathered, "every task runs once")
 	reportNs(elapsed, gathered)
 }
