@@ -394,7 +394,7 @@ def main():
     print(f"medians (ranges) of {'up to three turns, short ones' if arguments.quick else 'all turns'}; "
           f"\"at most\" beside a peer: cora/peer, beside cora: the figure")
     if about["load"] > 0.3:
-        print(f"other programs are running (load {about['load']:.1f}): the figures are noisy")
+        print(f"other programs are running (load {about['load']:.1f}): what is not processor time is noisy")
     if missing:
         print(f"missing: {', '.join(missing.values())}")
 
