@@ -10,6 +10,10 @@ int cora__loop_push_threadsafe(struct cora_loop *loop, struct cora__handle *hand
 {
     int rc = 0;
 
+    if (loop == cora__loop_running) { /* of this thread: in order with what it queues otherwise */
+        cora__loop_push(loop, handle);
+        return 0;
+    }
     pthread_mutex_lock(&loop->foreign_lock);
     if (loop->foreign_closed) {
         rc = -CORA_ECLOSED;

@@ -6,6 +6,7 @@
 
 #include <cora/barrier.h>
 #include <cora/base.h>
+#include <cora/concurrent.h>
 #include <cora/condition.h>
 #include <cora/contextvars.h>
 #include <cora/coroutine.h>

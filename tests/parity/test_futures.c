@@ -2,6 +2,8 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include <pthread.h>
+
 static cora_loop *loop;
 static cora_future *future;
 
@@ -483,4 +485,111 @@ TEST(BaseFutureDoneCallbackTests_test_schedule_callbacks_list_mutation_1)
     add(one);
     complete_and_run("removed 42 42 ");
     tear_down();
+}
+
+/* ---- futures of threads --------------------------------------------------------------------- */
+
+static cora_concurrent_future *concurrent;
+
+static void *complete_concurrent(void *arg)
+{
+    static pthread_t self;
+    int rc = cora_concurrent_future_set_running_or_notify_cancel(concurrent);
+
+    (void)arg;
+    self = pthread_self();
+    if (rc == 0)
+        rc = cora_concurrent_future_set_result(concurrent, 42, &self);
+    return rc == 0 ? &self : NULL;
+}
+
+/* A test of a wrapped future, as the main task. */
+static void run_wrapping(cora_task_fn *fn)
+{
+    int rc;
+
+    concurrent = cora_concurrent_future_create();
+    rc = run_virtual(fn, NULL);
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 0);
+    cora_concurrent_future_unref(concurrent);
+}
+
+static int await_thread(void *arg)
+{
+    cora_future *wrapper = cora_wrap_future(concurrent);
+    pthread_t thread, *completer;
+    void *joined;
+    int rc = pthread_create(&thread, NULL, complete_concurrent, arg);
+
+    assert_int_equal(rc, 0);
+    rc = cora_await(wrapper);
+    completer = cora_future_value(wrapper);
+    pthread_join(thread, &joined);
+    assert_int_equal(rc, 42);
+    assert_non_null(completer);
+    assert_ptr_equal(completer, joined);
+    assert_false(pthread_equal(*completer, pthread_self()));
+    cora_future_unref(wrapper);
+    return 0;
+}
+
+TEST(BaseFutureTests_test_wrap_future)
+{
+    run_wrapping(await_thread);
+}
+
+TEST(BaseFutureTests_test_wrap_future_future)
+{
+    cora_future *wrapper;
+
+    set_up();
+    wrapper = cora_wrap_future(future);
+    assert_ptr_equal(wrapper, future);
+    cora_future_unref(wrapper);
+    tear_down();
+}
+
+static int cancel_wrapper(void *arg)
+{
+    cora_future *wrapper = cora_wrap_future(concurrent);
+    int rc;
+
+    (void)arg;
+    cora_future_cancel(wrapper);
+    rc = cora_sleep(0);
+    assert_int_equal(rc, 0);
+    assert_true(cora_concurrent_future_cancelled(concurrent));
+    assert_true(cora_future_cancelled(wrapper));
+    cora_future_unref(wrapper);
+    return 0;
+}
+
+TEST(BaseFutureTests_test_wrap_future_cancel)
+{
+    run_wrapping(cancel_wrapper);
+}
+
+/* Cancelled after its result was there, but before the loop has heard of that. */
+static int cancel_wrapper_late(void *arg)
+{
+    cora_future *wrapper = cora_wrap_future(concurrent);
+    int rc = cora_concurrent_future_set_result(concurrent, 42, NULL);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    cora_future_cancel(wrapper);
+    rc = cora_sleep(0);
+    assert_int_equal(rc, 0);
+    assert_false(cora_concurrent_future_cancelled(concurrent));
+    rc = cora_concurrent_future_result(concurrent, 0);
+    assert_int_equal(rc, 42);
+    assert_true(cora_future_cancelled(wrapper));
+    cora_future_unref(wrapper);
+    return 0;
+}
+
+TEST(BaseFutureTests_test_wrap_future_cancel2)
+{
+    run_wrapping(cancel_wrapper_late);
 }

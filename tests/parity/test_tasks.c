@@ -2757,3 +2757,148 @@ TEST(CoroutineGatherTests_test_issue46672)
     end();
     assert_int_equal(reports.count, 0);
 }
+
+/* ---- tasks that a thread starts ------------------------------------------------------------- */
+
+struct add_args {
+    int a, b;
+    bool fails, is_cancelled, is_slow;
+};
+
+static int add(void *arg)
+{
+    struct add_args *a = arg;
+    cora_event never = CORA_EVENT_INIT;
+    int rc = a->is_slow ? cora_event_wait(&never) : cora_sleep(0);
+
+    if (rc < 0)
+        return rc;
+    if (a->fails)
+        return -EIO;
+    if (a->is_cancelled) {
+        cora_task_cancel(cora_current_task());
+        rc = cora_sleep(0);
+    }
+    return rc < 0 ? rc : a->a + a->b;
+}
+
+struct target_args {
+    bool fails, is_cancelled, is_slow;
+    double timeout;
+};
+
+/* In a thread: what add, which runs on the loop, comes to; it is not left running. */
+static int call_add(void *arg)
+{
+    struct target_args *a = arg;
+    cora_concurrent_future *future =
+        cora_run_coroutine_threadsafe(loop, add, .a = 1, .b = 2, .fails = a->fails,
+                                      .is_cancelled = a->is_cancelled, .is_slow = a->is_slow);
+    int rc = cora_concurrent_future_result(future, a->timeout);
+
+    if (!cora_concurrent_future_done(future))
+        cora_concurrent_future_cancel(future);
+    cora_concurrent_future_unref(future);
+    return rc;
+}
+
+static int target(void *arg)
+{
+    struct target_args *args = arg;
+
+    return cora_to_thread(call_add, args);
+}
+
+TEST(RunCoroutineThreadsafeTests_test_run_coroutine_threadsafe)
+{
+    int rc;
+
+    begin();
+    rc = run_task(target, &(struct target_args){.timeout = INFINITY});
+    assert_int_equal(rc, 3);
+    end();
+}
+
+TEST(RunCoroutineThreadsafeTests_test_run_coroutine_threadsafe_with_exception)
+{
+    int rc;
+
+    begin();
+    rc = run_task(target, &(struct target_args){.fails = true, .timeout = INFINITY});
+    assert_int_equal(rc, -EIO);
+    end();
+    assert_int_equal(reports.count, 0); /* the thread has asked for it */
+}
+
+TEST(RunCoroutineThreadsafeTests_test_run_coroutine_threadsafe_with_timeout)
+{
+    size_t left;
+    int rc;
+
+    begin();
+    rc = run_task(target, &(struct target_args){.is_slow = true, .timeout = 0});
+    assert_int_equal(rc, -ETIMEDOUT);
+    settle();
+    left = cora_all_tasks(loop, NULL, 0);
+    assert_int_equal(left, 0);
+    end();
+}
+
+TEST(RunCoroutineThreadsafeTests_test_run_coroutine_threadsafe_task_cancelled)
+{
+    int rc;
+
+    begin();
+    rc = run_task(target, &(struct target_args){.is_cancelled = true, .timeout = INFINITY});
+    assert_int_equal(rc, -ECANCELED);
+    end();
+}
+
+static cora_task *captured;
+
+static cora_task *capture(cora_loop *its_loop, const cora_task_options *options, cora_task_fn *fn,
+                          const char *function, const void *args, size_t size)
+{
+    cora_task *task = cora_task_create(its_loop, options, fn, function, args, size);
+
+    captured = cora_task_ref(task);
+    return task;
+}
+
+static int sleep_long(void *arg)
+{
+    (void)arg;
+    return cora_sleep(10);
+}
+
+static int start_and_cancel(void *arg)
+{
+    cora_concurrent_future *future;
+    bool cancelled;
+    int rc;
+
+    (void)arg;
+    cora_loop_set_task_factory(loop, capture);
+    future = cora_run_coroutine_threadsafe_arg(loop, sleep_long, NULL);
+    rc = cora_sleep(0);
+    assert_int_equal(rc, 0);
+    assert_non_null(captured);
+    cancelled = cora_concurrent_future_cancel(future);
+    assert_true(cancelled);
+    rc = cora_sleep(0);
+    assert_int_equal(rc, 0);
+    assert_true(cora_task_cancelled(captured));
+    cora_concurrent_future_unref(future);
+    cora_task_unref(captured);
+    return 0;
+}
+
+TEST(RunCoroutineThreadsafeTests_test_run_coroutine_threadsafe_and_cancel)
+{
+    int rc;
+
+    begin();
+    rc = run_task(start_and_cancel, NULL);
+    assert_int_equal(rc, 0);
+    end();
+}

@@ -1,0 +1,305 @@
+/*
+ * concurrent.c: a future that threads wait for: an outcome under a lock, a condition for those who
+ * wait for it, and callbacks.
+ */
+#include "concurrent.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum state { PENDING, RUNNING, CANCELLED, FINISHED };
+
+struct cora_concurrent_future {
+    atomic_uint refs;
+    pthread_mutex_t lock;
+    pthread_cond_t completed;
+    enum state state;
+    int outcome;
+    void *value;
+    struct cora__concurrent_callback *callbacks, **last; /* until it is done */
+};
+
+/* ---- life ---------------------------------------------------------------------------- */
+
+#ifdef __APPLE__ /* where conditions know no other clock */
+static const clockid_t wait_clock = CLOCK_REALTIME;
+#else
+static const clockid_t wait_clock = CLOCK_MONOTONIC;
+#endif
+
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+#ifndef __APPLE__
+    pthread_condattr_setclock(&attributes, wait_clock);
+#endif
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+cora_concurrent_future *cora_concurrent_future_create(void)
+{
+    struct cora_concurrent_future *future = calloc(1, sizeof *future);
+
+    if (future == NULL)
+        return NULL;
+    atomic_init(&future->refs, 1);
+    pthread_mutex_init(&future->lock, NULL);
+    init_condition(&future->completed);
+    future->last = &future->callbacks;
+    return future;
+}
+
+cora_concurrent_future *cora_concurrent_future_ref(cora_concurrent_future *future)
+{
+    if (future != NULL)
+        atomic_fetch_add_explicit(&future->refs, 1, memory_order_relaxed);
+    return future;
+}
+
+void cora_concurrent_future_unref(cora_concurrent_future *future)
+{
+    struct cora__concurrent_callback *callback, *next;
+
+    if (future == NULL || atomic_fetch_sub_explicit(&future->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    for (callback = future->callbacks; callback != NULL; callback = next) {
+        next = callback->next;
+        callback->drop(callback);
+    }
+    pthread_cond_destroy(&future->completed);
+    pthread_mutex_destroy(&future->lock);
+    free(future);
+}
+
+static bool is_done(const struct cora_concurrent_future *future)
+{
+    return future->state == CANCELLED || future->state == FINISHED;
+}
+
+static enum state state_of(struct cora_concurrent_future *future)
+{
+    enum state state;
+
+    pthread_mutex_lock(&future->lock);
+    state = future->state;
+    pthread_mutex_unlock(&future->lock);
+    return state;
+}
+
+bool cora_concurrent_future_cancelled(cora_concurrent_future *future)
+{
+    return future != NULL && state_of(future) == CANCELLED;
+}
+
+bool cora_concurrent_future_running(cora_concurrent_future *future)
+{
+    return future != NULL && state_of(future) == RUNNING;
+}
+
+bool cora_concurrent_future_done(cora_concurrent_future *future)
+{
+    return future != NULL && state_of(future) >= CANCELLED;
+}
+
+void *cora_concurrent_future_value(cora_concurrent_future *future)
+{
+    void *value;
+
+    if (future == NULL)
+        return NULL;
+    pthread_mutex_lock(&future->lock);
+    value = future->value;
+    pthread_mutex_unlock(&future->lock);
+    return value;
+}
+
+static struct timespec deadline_in(double timeout)
+{
+    struct timespec deadline;
+    double whole = floor(timeout);
+
+    clock_gettime(wait_clock, &deadline);
+    deadline.tv_sec += (time_t)whole;
+    deadline.tv_nsec += (long)((timeout - whole) * 1e9);
+    if (deadline.tv_nsec >= 1000000000) {
+        deadline.tv_sec++;
+        deadline.tv_nsec -= 1000000000;
+    }
+    return deadline;
+}
+
+/* The lock is held. */
+static void wait_until_done(struct cora_concurrent_future *future, double timeout)
+{
+    static const double longest = 1e9; /* seconds: for ever, and no overflow */
+    struct timespec deadline;
+
+    if (timeout >= longest) {
+        while (!is_done(future))
+            pthread_cond_wait(&future->completed, &future->lock);
+    } else if (timeout > 0) {
+        deadline = deadline_in(timeout);
+        while (!is_done(future) &&
+               pthread_cond_timedwait(&future->completed, &future->lock, &deadline) == 0)
+            continue;
+    }
+}
+
+int cora_concurrent_future_result(cora_concurrent_future *future, double timeout)
+{
+    int outcome;
+
+    if (future == NULL)
+        return -ENOMEM;
+    if (isnan(timeout))
+        return -EINVAL;
+    pthread_mutex_lock(&future->lock);
+    wait_until_done(future, timeout);
+    outcome = is_done(future) ? future->outcome : -ETIMEDOUT;
+    pthread_mutex_unlock(&future->lock);
+    return outcome;
+}
+
+int cora_concurrent_future_exception(cora_concurrent_future *future, double timeout)
+{
+    int outcome = cora_concurrent_future_result(future, timeout);
+
+    return outcome < 0 ? outcome : 0;
+}
+
+/* The lock is held and the future is not done; it is, and the lock open, when this returns. */
+static void settle(struct cora_concurrent_future *future, enum state state, int outcome,
+                   void *value)
+{
+    struct cora__concurrent_callback *callback = future->callbacks, *next;
+
+    future->state = state;
+    future->outcome = outcome;
+    future->value = value;
+    future->callbacks = NULL;
+    pthread_cond_broadcast(&future->completed);
+    pthread_mutex_unlock(&future->lock);
+    for (; callback != NULL; callback = next) {
+        next = callback->next;
+        callback->run(callback, future);
+    }
+}
+
+static bool settle_unless_done(struct cora_concurrent_future *future, enum state state, int outcome,
+                               void *value)
+{
+    pthread_mutex_lock(&future->lock);
+    if (is_done(future)) {
+        pthread_mutex_unlock(&future->lock);
+        return false;
+    }
+    settle(future, state, outcome, value);
+    return true;
+}
+
+bool cora_concurrent_future_cancel(cora_concurrent_future *future)
+{
+    enum state state;
+
+    if (future == NULL)
+        return false;
+    pthread_mutex_lock(&future->lock);
+    state = future->state;
+    if (state == PENDING)
+        settle(future, CANCELLED, -ECANCELED, NULL);
+    else
+        pthread_mutex_unlock(&future->lock);
+    return state == PENDING || state == CANCELLED;
+}
+
+int cora_concurrent_future_set_running_or_notify_cancel(cora_concurrent_future *future)
+{
+    enum state state;
+
+    if (future == NULL)
+        return -ENOMEM;
+    pthread_mutex_lock(&future->lock);
+    state = future->state;
+    if (state == PENDING)
+        future->state = RUNNING;
+    pthread_mutex_unlock(&future->lock);
+    if (state == CANCELLED)
+        return -ECANCELED;
+    return state == PENDING ? 0 : -CORA_EINVALIDSTATE;
+}
+
+int cora_concurrent_future_set_result(cora_concurrent_future *future, int result, void *value)
+{
+    if (future == NULL)
+        return -ENOMEM;
+    if (result < 0)
+        return -EINVAL;
+    return settle_unless_done(future, FINISHED, result, value) ? 0 : -CORA_EINVALIDSTATE;
+}
+
+int cora_concurrent_future_set_exception(cora_concurrent_future *future, int error)
+{
+    if (future == NULL)
+        return -ENOMEM;
+    if (error >= 0)
+        return -EINVAL;
+    return settle_unless_done(future, FINISHED, error, NULL) ? 0 : -CORA_EINVALIDSTATE;
+}
+
+/* ---- callbacks ----------------------------------------------------------------------------- */
+
+void cora__concurrent_future_add_callback(cora_concurrent_future *future,
+                                          struct cora__concurrent_callback *callback)
+{
+    callback->next = NULL;
+    pthread_mutex_lock(&future->lock);
+    if (is_done(future)) {
+        pthread_mutex_unlock(&future->lock);
+        callback->run(callback, future);
+        return;
+    }
+    *future->last = callback;
+    future->last = &callback->next;
+    pthread_mutex_unlock(&future->lock);
+}
+
+struct user_callback {
+    struct cora__concurrent_callback callback;
+    cora_concurrent_callback *fn;
+    void *arg;
+};
+
+static void run_user_callback(struct cora__concurrent_callback *callback,
+                              cora_concurrent_future *future)
+{
+    struct user_callback *mine = (struct user_callback *)callback;
+
+    mine->fn(future, mine->arg);
+    free(mine);
+}
+
+static void drop_user_callback(struct cora__concurrent_callback *callback)
+{
+    free(callback);
+}
+
+int cora_concurrent_future_add_done_callback(cora_concurrent_future *future,
+                                             cora_concurrent_callback *fn, void *arg)
+{
+    struct user_callback *callback = future != NULL ? malloc(sizeof *callback) : NULL;
+
+    if (callback == NULL)
+        return -ENOMEM;
+    callback->callback.run = run_user_callback;
+    callback->callback.drop = drop_user_callback;
+    callback->fn = fn;
+    callback->arg = arg;
+    cora__concurrent_future_add_callback(future, &callback->callback);
+    return 0;
+}
