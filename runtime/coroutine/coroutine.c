@@ -161,36 +161,41 @@ int cora_coroutine_yield(void *value, void **ret)
     self->value = value;
     self->caller = NULL;
     cora__coroutine_transfer(self, &self->sp, caller, caller->sp);
-    if (self->closing)
-        return -ECANCELED;
+    if (self->thrown < 0) {
+        int thrown = self->thrown;
+
+        self->thrown = 0;
+        return thrown;
+    }
     if (ret != NULL)
         *ret = self->value;
     return 0;
 }
 
-int cora_coroutine_close(cora_coroutine *coroutine)
+int cora_coroutine_throw(cora_coroutine *coroutine, int error, void **ret)
 {
     if (coroutine == NULL)
         return -ENOMEM;
-    switch (coroutine->state) {
-    case CORA_COROUTINE_CLOSED:
-        return 0;
-    case CORA_COROUTINE_RUNNING:
-        return -EBUSY;
-    case CORA_COROUTINE_CREATED:
+    if (error >= 0)
+        return -EINVAL;
+    if (coroutine->state == CORA_COROUTINE_CREATED) { /* no yield to throw it at */
         coroutine->state = CORA_COROUTINE_CLOSED;
-        coroutine->outcome = -ECANCELED;
-        return 0;
-    case CORA_COROUTINE_SUSPENDED:
-    default:
-        break;
+        coroutine->outcome = error;
+        return -CORA_ESTOPITERATION;
     }
-    coroutine->closing = true;
+    if (coroutine->state == CORA_COROUTINE_SUSPENDED)
+        coroutine->thrown = error;
+    return cora_coroutine_resume(coroutine, NULL, ret);
+}
 
-    int rc = cora_coroutine_resume(coroutine, NULL, NULL);
+int cora_coroutine_close(cora_coroutine *coroutine)
+{
+    int rc;
 
-    coroutine->closing = false;
-    return rc == 0 ? -CORA_EIGNOREDEXIT : 0;
+    if (coroutine != NULL && coroutine->state == CORA_COROUTINE_CLOSED)
+        return 0;
+    rc = cora_coroutine_throw(coroutine, -CORA_EGENERATOREXIT, NULL);
+    return rc == 0 ? -CORA_EIGNOREDEXIT : rc == -CORA_ESTOPITERATION ? 0 : rc;
 }
 
 /* ---- questions ----------------------------------------------------------------------------- */

@@ -20,7 +20,7 @@ struct cora_coroutine {
     void *arg;
     int outcome;
     enum cora_coroutine_state state;
-    bool closing; /* a yield returns -ECANCELED */
+    int thrown; /* what its yield returns instead of a value; 0: nothing */
     struct cora__stack stack;
     size_t stack_size;    /* as asked for */
     const char *title;    /* for the report of a stack overflow: the name of the task, ... */

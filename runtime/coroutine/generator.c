@@ -23,23 +23,29 @@ int cora_generator_next(cora_generator *generator, void **ret)
     return cora_generator_send(generator, NULL, ret);
 }
 
-int cora_generator_send(cora_generator *generator, void *value, void **ret)
+/* The error that the body ended with comes out once, from the call in which it ended. */
+static int with_error(cora_generator *generator, enum cora_coroutine_state before, int rc)
 {
-    if (generator == NULL)
-        return -ENOMEM;
-
-    enum cora_coroutine_state before = cora_coroutine_state(generator);
-
-    if (before == CORA_COROUTINE_CREATED && value != NULL)
-        return -EINVAL;
-
-    int rc = cora_coroutine_resume(generator, value, ret);
-
-    /* The error that the body ended with comes out once, from the call in which it ended. */
     if (rc == -CORA_ESTOPITERATION && before != CORA_COROUTINE_CLOSED &&
         cora_coroutine_outcome(generator) < 0)
         return cora_coroutine_outcome(generator);
     return rc;
+}
+
+int cora_generator_send(cora_generator *generator, void *value, void **ret)
+{
+    enum cora_coroutine_state before = cora_coroutine_state(generator);
+
+    if (before == CORA_COROUTINE_CREATED && value != NULL)
+        return -EINVAL;
+    return with_error(generator, before, cora_coroutine_resume(generator, value, ret));
+}
+
+int cora_generator_throw(cora_generator *generator, int error, void **ret)
+{
+    enum cora_coroutine_state before = cora_coroutine_state(generator);
+
+    return with_error(generator, before, cora_coroutine_throw(generator, error, ret));
 }
 
 void *cora_generator_next_value(cora_generator *generator)
@@ -54,7 +60,7 @@ int cora_generator_yield(void *value, void **ret_sent)
     return cora_coroutine_yield(value, ret_sent);
 }
 
-/* Ending by the cancellation that close itself delivered is the normal end. */
+/* Ending by the exit that close itself has thrown is the normal end. */
 static int without_exit(cora_generator *generator, enum cora_coroutine_state before, int rc)
 {
     if (rc < 0 || before != CORA_COROUTINE_SUSPENDED)
@@ -62,7 +68,7 @@ static int without_exit(cora_generator *generator, enum cora_coroutine_state bef
 
     int outcome = cora_coroutine_outcome(generator);
 
-    return outcome < 0 && outcome != -ECANCELED ? outcome : 0;
+    return outcome < 0 && outcome != -CORA_EGENERATOREXIT ? outcome : 0;
 }
 
 int cora_generator_close(cora_generator *generator)

@@ -387,7 +387,7 @@ TEST(closed_before_it_started_a_body_never_runs)
     assert_int_equal(rc[0], 0);
     assert_int_equal(rc[1], -CORA_ESTOPITERATION);
     assert_int_equal(cora_coroutine_state(coroutine), CORA_COROUTINE_CLOSED);
-    assert_int_equal(cora_coroutine_outcome(coroutine), -ECANCELED);
+    assert_int_equal(cora_coroutine_outcome(coroutine), -CORA_EGENERATOREXIT);
     destroy(coroutine);
     assert_int_equal(runs, 0);
 }
@@ -420,7 +420,7 @@ TEST(close_lets_the_body_release_what_it_holds)
     rc = cora_coroutine_close(coroutine);
     assert_int_equal(rc, 0);
     assert_null(held.memory);
-    assert_int_equal(held.rc, -ECANCELED);
+    assert_int_equal(held.rc, -CORA_EGENERATOREXIT);
     assert_ptr_equal(held.sent, &held); /* untouched */
     assert_int_equal(cora_coroutine_state(coroutine), CORA_COROUTINE_CLOSED);
     assert_int_equal(cora_coroutine_outcome(coroutine), 5);
@@ -437,7 +437,7 @@ TEST(destroy_lets_the_body_release_what_it_holds)
     resume(coroutine, NULL);
     destroy(coroutine);
     assert_null(held.memory);
-    assert_int_equal(held.rc, -ECANCELED);
+    assert_int_equal(held.rc, -CORA_EGENERATOREXIT);
 }
 
 TEST(a_body_that_ignores_its_close_stays_suspended)
@@ -761,7 +761,7 @@ static int fill_and_ignore_close(void *arg)
 
     (void)arg;
     memset((void *)(uintptr_t)frame, 1, sizeof frame);
-    while (rc == 0 || rc == -ECANCELED)
+    while (rc == 0 || rc == -CORA_EGENERATOREXIT)
         rc = cora_coroutine_yield((void *)(uintptr_t)frame, NULL);
     return rc;
 }

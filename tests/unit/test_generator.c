@@ -190,6 +190,73 @@ TEST(send_to_an_ended_generator_says_so)
     cora_generator_destroy(nothing);
 }
 
+/* ---- throw --------------------------------------------------------------------------------- */
+
+/* Yields the error that was thrown at its last yield, until there is none. */
+static int echo_errors(void *arg)
+{
+    int *last = arg;
+
+    do
+        *last = cora_generator_yield(last, NULL);
+    while (*last < 0 && *last != -CORA_EGENERATOREXIT);
+    return *last;
+}
+
+TEST(throw_makes_the_yield_return_an_error_and_gives_the_next_value)
+{
+    int last = 0, rc[5];
+    void *value[2] = {NULL, NULL};
+    cora_generator *echo = cora_generator_create_arg(echo_errors, &last);
+
+    rc[0] = cora_generator_next(echo, NULL);
+    rc[1] = cora_generator_throw(echo, -EIO, &value[0]);
+    assert_int_equal(last, -EIO);
+    rc[2] = cora_generator_throw(echo, 1, &value[1]);
+    rc[3] = cora_generator_throw(echo, -CORA_EGENERATOREXIT, &value[1]);
+    rc[4] = cora_generator_throw(echo, -EIO, &value[1]);
+    assert_int_equal(rc[0], 0);
+    assert_int_equal(rc[1], 0);
+    assert_ptr_equal(value[0], &last);
+    assert_int_equal(rc[2], -EINVAL);
+    assert_int_equal(rc[3], -CORA_EGENERATOREXIT);
+    assert_int_equal(rc[4], -CORA_ESTOPITERATION);
+    assert_null(value[1]);
+    cora_generator_destroy(echo);
+}
+
+TEST(an_error_thrown_before_the_start_ends_a_generator_without_running_it)
+{
+    int last = 0, thrown, next;
+    cora_generator *echo = cora_generator_create_arg(echo_errors, &last);
+
+    thrown = cora_generator_throw(echo, -EIO, NULL);
+    next = cora_generator_next(echo, NULL);
+    assert_int_equal(thrown, -EIO);
+    assert_int_equal(next, -CORA_ESTOPITERATION);
+    assert_int_equal(last, 0);
+    cora_generator_destroy(echo);
+}
+
+static int await_in_cleanup(void *arg)
+{
+    int rc = cora_generator_yield(arg, NULL);
+
+    return rc == -CORA_EGENERATOREXIT ? -ECANCELED : rc;
+}
+
+TEST(a_cancellation_in_the_cleanup_comes_out_of_close)
+{
+    int value, next, closed;
+    cora_generator *generator = cora_generator_create_arg(await_in_cleanup, &value);
+
+    next = cora_generator_next(generator, NULL);
+    closed = cora_generator_close(generator);
+    assert_int_equal(next, 0);
+    assert_int_equal(closed, -ECANCELED);
+    cora_generator_destroy(generator);
+}
+
 /* ---- errors -------------------------------------------------------------------------------- */
 
 TEST(the_error_of_the_body_comes_out_once)
@@ -303,7 +370,7 @@ static int fail_in_cleanup(void *arg)
 {
     int rc = cora_generator_yield(arg, NULL);
 
-    return rc == -ECANCELED ? -EIO : 0;
+    return rc == -CORA_EGENERATOREXIT ? -EIO : 0;
 }
 
 TEST(an_error_of_the_cleanup_comes_out_of_close)
@@ -498,7 +565,7 @@ TEST(two_generators_of_one_function_do_not_disturb_each_other)
 TEST(every_call_accepts_a_generator_that_could_not_be_made)
 {
     void *value = &value;
-    int visited = 0, rc[6];
+    int visited = 0, rc[7];
 
     CORA_FOR_EACH (int *, number, NULL)
         visited += *number;
@@ -508,7 +575,8 @@ TEST(every_call_accepts_a_generator_that_could_not_be_made)
     rc[3] = cora_coroutine_resume(NULL, NULL, &value);
     rc[4] = cora_coroutine_close(NULL);
     rc[5] = cora_coroutine_outcome(NULL);
-    for (int i = 0; i < 6; i++)
+    rc[6] = cora_generator_throw(NULL, -EIO, &value);
+    for (int i = 0; i < 7; i++)
         assert_int_equal(rc[i], -ENOMEM);
     assert_int_equal(visited, 0);
     assert_ptr_equal(value, &value);

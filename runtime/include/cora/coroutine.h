@@ -73,15 +73,23 @@ CORA_API CORA_MUST_CHECK int cora_coroutine_resume(cora_coroutine *coroutine, vo
 
 /*
  * Stops the current coroutine and hands `value` to whoever resumed it. Returns 0 when resumed, with
- * the value that was sent in *ret (ret may be NULL); -ECANCELED when it is being closed: the body
- * is then to release what it holds and to return; -EPERM outside a coroutine.
+ * the value that was sent in *ret (ret may be NULL); -CORA_EGENERATOREXIT when it is being closed:
+ * the body is then to release what it holds and to return; the error that was thrown; -EPERM
+ * outside a coroutine.
  */
 CORA_API CORA_MUST_CHECK int cora_coroutine_yield(void *value, void **ret);
 
 /*
- * Ends a coroutine early (generator.close): its yield returns -ECANCELED, and the body cleans up
- * and returns. A body that has not started never runs. Returns 0, or -CORA_EIGNOREDEXIT when the
- * body yielded once more instead (it is then suspended as before), or -EBUSY when it is running.
+ * Resumes the coroutine with an error, which its yield returns (generator.throw); one that has not
+ * started ends with it. The same results as resume, and -EINVAL for an error that is not negative.
+ */
+CORA_API CORA_MUST_CHECK int cora_coroutine_throw(cora_coroutine *coroutine, int error, void **ret);
+
+/*
+ * Ends a coroutine early (generator.close): its yield returns -CORA_EGENERATOREXIT, and the body
+ * cleans up and returns. A body that has not started never runs. Returns 0, or -CORA_EIGNOREDEXIT
+ * when the body yielded once more instead (it is then suspended as before), or -EBUSY when it is
+ * running.
  */
 CORA_API CORA_MUST_CHECK int cora_coroutine_close(cora_coroutine *coroutine);
 
@@ -96,8 +104,8 @@ CORA_API int cora_coroutine_destroy(cora_coroutine *coroutine);
 CORA_API enum cora_coroutine_state cora_coroutine_state(const cora_coroutine *coroutine);
 
 /*
- * What the body returned, once it has ended; -ECANCELED when it was closed before it started.
- * -CORA_EINVALIDSTATE before that.
+ * What the body returned, once it has ended; -CORA_EGENERATOREXIT when it was closed before it
+ * started. -CORA_EINVALIDSTATE before that.
  */
 CORA_API int cora_coroutine_outcome(const cora_coroutine *coroutine);
 

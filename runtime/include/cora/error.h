@@ -23,7 +23,7 @@ CORA_BEGIN_DECLS
     X(CORA_ERUNNING, 5006, "an event loop is already running in this thread")                      \
     X(CORA_ECLOSED, 5007, "the event loop is closed")                                              \
     X(CORA_ESTOPPED, 5008, "the event loop was stopped before the future completed")               \
-    X(CORA_EWRONGLOOP, 5009, "the future belongs to another event loop")                           \
+    X(CORA_EWRONGLOOP, 5009, "it belongs to another event loop")                                   \
     X(CORA_EWRONGTHREAD, 5010, "the event loop runs in another thread; use a _threadsafe call")    \
     X(CORA_EAWAITSELF, 5011, "a task cannot wait for itself")                                      \
     X(CORA_EENTERED, 5012, "the scope has been entered before")                                    \
@@ -35,7 +35,8 @@ CORA_BEGIN_DECLS
     X(CORA_EQUEUEFULL, 5018, "the queue is full")                                                  \
     X(CORA_EQUEUEEMPTY, 5019, "the queue is empty")                                                \
     X(CORA_EBROKENBARRIER, 5020, "the barrier is broken")                                          \
-    X(CORA_ENOWINNER, 5021, "nobody has won the race")
+    X(CORA_ENOWINNER, 5021, "nobody has won the race")                                             \
+    X(CORA_EGENERATOREXIT, 5022, "the generator is being closed")
 
 enum cora_error {
 #define CORA_ERROR_ENUM(name, value, text) name = (value),

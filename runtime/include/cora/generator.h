@@ -61,6 +61,12 @@ CORA_API CORA_MUST_CHECK int cora_generator_next(cora_generator *generator, void
 CORA_API CORA_MUST_CHECK int cora_generator_send(cora_generator *generator, void *value,
                                                  void **ret);
 
+/*
+ * generator.throw(): as next, and the yield in the body returns `error`, which is negative (else
+ * -EINVAL). A generator that has not started ends with it.
+ */
+CORA_API CORA_MUST_CHECK int cora_generator_throw(cora_generator *generator, int error, void **ret);
+
 /* yield, in the body of a generator: see cora_coroutine_yield. */
 CORA_API CORA_MUST_CHECK int cora_generator_yield(void *value, void **ret_sent);
 
