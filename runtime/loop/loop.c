@@ -461,6 +461,7 @@ int cora_new_event_loop(cora_loop **ret)
     cora__list_init(&loop->ready);
     cora__list_init(&loop->foreign);
     cora__list_init(&loop->all_tasks);
+    cora__list_init(&loop->async_generators);
     pthread_mutex_init(&loop->foreign_lock, NULL);
     loop->refs = 1;
     loop->slow_callback_duration = 0.1;

@@ -170,6 +170,10 @@ struct cora_loop {
     void (*task_factory)(void);  /* in truth a cora_task_factory; or NULL */
     struct cora_coroutine *idle; /* whose task has ended; for the next that starts, or NULL */
 
+    /* Of the task layer, too: the asynchronous generators that were iterated and have not ended. */
+    struct cora__list async_generators;
+    bool async_generators_shut_down; /* none should be started any more */
+
     struct cora__attachment *attachments; /* what libraries keep with it, the last one first */
 };
 

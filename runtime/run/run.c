@@ -139,6 +139,21 @@ static int cancel_all_tasks(struct cora_loop *loop)
     return rc;
 }
 
+static int shutdown_asyncgens(void *loop)
+{
+    return cora_loop_shutdown_asyncgens(loop);
+}
+
+static int end_async_generators(struct cora_loop *loop)
+{
+    cora_task *task =
+        cora_task_create(loop, NULL, shutdown_asyncgens, "shutdown_asyncgens", loop, 0);
+    int rc = cora_loop_run_until_complete(loop, task);
+
+    cora_task_unref(task);
+    return rc;
+}
+
 /* What jobs in threads still ask of the loop it does, until the last has ended. */
 static int finish_jobs(struct cora_loop *loop)
 {
@@ -157,9 +172,10 @@ static int finish_jobs(struct cora_loop *loop)
 static int shut_down(struct cora_loop *loop)
 {
     int rc = cancel_all_tasks(loop);
+    int closed = end_async_generators(loop);
     int finished = finish_jobs(loop);
 
-    return rc < 0 ? rc : finished;
+    return rc < 0 ? rc : closed < 0 ? closed : finished;
 }
 
 int cora_runner_close(cora_runner *runner)

@@ -13,6 +13,8 @@
  */
 #include "task/task.h"
 
+#include "task/async_generator.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -376,6 +378,13 @@ static void drop_tasks(struct cora_loop *loop)
     }
 }
 
+/* The generators last: their stacks hold what the tasks that are in them wait for. */
+static void drop_all(struct cora_loop *loop)
+{
+    drop_tasks(loop);
+    cora__async_generators_drop(loop);
+}
+
 /* The loop has stopped: the coroutine that it kept is this thread's, who knows which is next. */
 static void drop_idle(struct cora_loop *loop)
 {
@@ -390,7 +399,7 @@ static const struct cora__loop_hooks hooks = {
     .told = told,
     .report_deadlock = report_deadlock,
     .stop = drop_idle,
-    .close = drop_tasks,
+    .close = drop_all,
 };
 
 static struct cora__task *create(struct cora_loop *loop, const cora_task_options *options,

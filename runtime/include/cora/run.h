@@ -13,7 +13,8 @@ CORA_BEGIN_DECLS
 /*
  * asyncio.run(fn(arg)): makes a loop, runs fn(arg) as its main task, and closes the loop. Tasks
  * that are left when main ends are cancelled and waited for; what they fail with is reported. Then
- * jobs in threads are waited for, which may call the loop until they end.
+ * asynchronous generators that were left are closed (see cora_loop_shutdown_asyncgens), and jobs in
+ * threads are waited for, which may call the loop until they end.
  *
  * Ctrl-C, in the main thread and where SIGINT has its default effect: the first one cancels the
  * main task; if that lets it end cancelled, the result is -EINTR. A second one ends the loop at
@@ -46,11 +47,22 @@ CORA_API CORA_MUST_CHECK int cora_runner_run(cora_runner *runner, cora_task_fn *
 CORA_API cora_loop *cora_runner_get_loop(cora_runner *runner);
 
 /*
- * Runner.close(): cancels the tasks that are left, waits for them and for jobs in threads, closes
- * the loop and frees the runner; NULL is accepted. 0; -EDEADLK when a task never ended (it is then
- * dropped); -CORA_ERUNNING: nothing is done.
+ * Runner.close(): cancels the tasks that are left, waits for them, for asynchronous generators to
+ * be closed and for jobs in threads, closes the loop and frees the runner; NULL is accepted. 0;
+ * -EDEADLK when a task never ended (it is then dropped); -CORA_ERUNNING: nothing is done.
  */
 CORA_API int cora_runner_close(cora_runner *runner);
+
+/*
+ * await loop.shutdown_asyncgens(): closes the asynchronous generators of the running loop that were
+ * iterated and have not ended, each in a task of its own, side by side, begun in the order in which
+ * they were first iterated, and waits for them. What goes wrong is reported to the loop's exception
+ * handler. One that is started later is reported, too. The runner does this after main has ended.
+ *
+ * 0; -ECANCELED where the calling task is cancelled: those tasks are cancelled with it, and waited
+ * for; -CORA_ENOTASK; -CORA_EWRONGLOOP for a loop other than the running one; -ENOMEM.
+ */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_loop_shutdown_asyncgens(cora_loop *loop);
 
 CORA_END_DECLS
 
