@@ -2,6 +2,7 @@
  * parked.c: parks tasks in known places and aborts, to be looked at in gdb. A `volatile` result
  * keeps the calls from becoming jumps.
  */
+#include <cora/async_generator.h>
 #include <cora/error.h>
 #include <cora/generator.h>
 #include <cora/run.h>
@@ -70,6 +71,34 @@ FRAME consumer(void *arg)
     return rc;
 }
 
+/* ---- in an asynchronous generator ---------------------------------------------------------- */
+
+FRAME page_inner(void)
+{
+    volatile int rc = cora_sleep(3600);
+
+    return rc;
+}
+
+FRAME pages(void *arg)
+{
+    volatile int rc = cora_generator_yield(arg, NULL);
+
+    if (rc == 0)
+        rc = page_inner();
+    return rc;
+}
+
+FRAME reader(void *arg)
+{
+    int rc;
+    volatile int count = 0;
+
+    cora_async_for (void *page, cora_async_generator_create_arg(pages, arg), &rc)
+        count += page == arg;
+    return rc;
+}
+
 /* ---- queued, and not started --------------------------------------------------------------- */
 
 FRAME yielder(void *arg)
@@ -101,12 +130,12 @@ FRAME run(void *arg)
     cora_task_options named = {.name = "named sleeper"};
     cora_task *task = cora_loop_create_task_arg(NULL, &named, sleeper, "sleeper", &delay);
     cora_task *others[] = {cora_create_task_arg(consumer, task),
-                           cora_create_task_arg(yielder, NULL)};
+                           cora_create_task_arg(yielder, NULL), cora_create_task_arg(reader, task)};
     cora_generator *generator = cora_generator_create_arg(fail, arg);
     volatile int rc = cora_sleep(0);
     cora_task *late = cora_create_task_arg(yielder, NULL);
 
-    if (rc == 0 && late != NULL && others[0] != NULL && others[1] != NULL)
+    if (rc == 0 && late != NULL && others[0] != NULL && others[1] != NULL && others[2] != NULL)
         rc = cora_generator_next(generator, NULL);
     return rc;
 }

@@ -65,7 +65,8 @@ check()
     expect_line "^ +2 .* named sleeper +sleeper +waiting for sleep at 0x"
     expect_line "^ +3 .* Task-3 +consumer +waiting for task 'named sleeper' \(function sleeper\)$"
     expect_line "^ +4 .* Task-4 +yielder +queued$"
-    expect_line "^ +5 .* Task-5 +yielder +not started$"
+    expect_line "^ +5 .* Task-5 +reader +waiting for sleep at 0x"
+    expect_line "^ +6 .* Task-6 +yielder +not started$"
     expect_line '^the end$'
     grep -Eq 'Python Exception|Error occurred|Backtrace stopped|Cannot access|damaged' output &&
         fail 'gdb complains'
@@ -79,7 +80,8 @@ check()
     expect_stacks '; 2: * sleep_inner sleep_middle sleeper run_tasks run_body FIRST ; 3:'
     expect_stacks '; 3: * generate_inner generate run_body FIRST / *'
     expect_stacks ' FIRST / * consume_inner consumer run_tasks run_body FIRST ; 4:'
-    expect_stacks '; 4: * yielder run_tasks run_body FIRST ; 5: ;'
+    expect_stacks '; 4: * yielder run_tasks run_body FIRST ; 5:'
+    expect_stacks '; 5: * page_inner pages run_body FIRST / * reader run_tasks run_body FIRST ; 6: ;'
     grep -A 100 '^by name' output | grep -q '^#.* sleep_inner ' || fail 'no task by its name'
     echo "$where: passed"
 }

@@ -927,6 +927,98 @@ TEST(a_cancelled_loop_cleans_up_before_its_task_ends)
     run_clean(cancel_loops);
 }
 
+/* ---- scopes over a yield ------------------------------------------------------------------- */
+
+/* Yields inside a timeout of its own; its outcome is what the exit of that says. */
+static int limited(void *arg)
+{
+    cora_timeout timeout;
+    int rc;
+
+    cora_timeout_enter(&timeout, 5);
+    do
+        rc = cora_generator_yield(arg, NULL);
+    while (rc == 0);
+    rc = cora_timeout_exit(&timeout, rc);
+    trace("%s", cora_strerrorname(rc));
+    return rc;
+}
+
+static int balance(void *arg)
+{
+    cora_timeout timeout;
+    int rc, ended;
+
+    cora_async_for (char *value, cora_async_generator_create_arg(limited, arg), &rc) {
+        cora_timeout_enter(&timeout, 1);
+        ended = cora_timeout_exit(&timeout, value != NULL ? cora_sleep(2) : 0);
+        if (ended < 0)
+            break;
+    }
+    assert_int_equal(ended, -ETIMEDOUT);
+    return rc;
+}
+
+TEST(a_timeout_of_the_body_may_be_open_while_the_statement_enters_and_leaves_its_own)
+{
+    int rc = run_virtual(balance, &rc);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 0);
+    assert_string_equal(trace_text, "CORA_EGENERATOREXIT ");
+}
+
+static int overlap(void *arg)
+{
+    cora_async_generator *generator = cora_async_generator_create_arg(limited, arg);
+    cora_timeout timeout;
+    int rc, closed;
+
+    cora_timeout_enter(&timeout, 1);
+    rc = cora_timeout_exit(&timeout, cora_async_generator_anext(generator, NULL));
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 1);
+    assert_int_equal(reports.error, -CORA_EUNBALANCED);
+    closed = cora_async_generator_aclose(generator);
+    cora_async_generator_unref(generator);
+    return closed;
+}
+
+TEST(a_timeout_of_the_body_that_outlasts_one_of_the_consumer_around_it_is_reported)
+{
+    int rc = run_virtual(overlap, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 1);
+}
+
+static int take_none(void *generator)
+{
+    return cora_async_generator_anext(generator, NULL);
+}
+
+static int let_another_close(void *arg)
+{
+    cora_async_generator *generator = cora_async_generator_create_arg(limited, arg);
+    int rc = cora_await_unref(cora_create_task_arg(take_none, generator)), closed;
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 1);
+    rc = cora_sleep(10); /* the time of the timeout, whose task is gone, passes */
+    closed = cora_async_generator_aclose(generator);
+    assert_int_equal(rc, 0);
+    cora_async_generator_unref(generator);
+    return closed;
+}
+
+TEST(a_timeout_of_the_body_ends_with_the_task_that_entered_it)
+{
+    int rc = run_virtual(let_another_close, NULL);
+
+    assert_int_equal(rc, -CORA_EFINISHED);
+    assert_int_equal(reports.error, -CORA_EUNBALANCED);
+}
+
 /* ---- one inside the other ------------------------------------------------------------------ */
 
 struct nest_args {
