@@ -115,31 +115,24 @@ static int leave(struct cora_async_generator *generator, int rc)
 {
     if (generator->body->state == CORA_COROUTINE_CLOSED)
         end(generator);
-    if (generator->refs == 0)
-        release(generator);
     return rc;
 }
 
-int cora_async_generator_anext(cora_async_generator *generator, void **ret)
-{
-    return cora_async_generator_asend(generator, NULL, ret);
-}
-
-int cora_async_generator_asend(cora_async_generator *generator, void *value, void **ret)
+static int send(struct cora_async_generator *generator, void *value, void **ret)
 {
     int rc = enter(generator);
 
     return rc < 0 ? rc : leave(generator, cora_generator_send(generator->body, value, ret));
 }
 
-int cora_async_generator_athrow(cora_async_generator *generator, int error, void **ret)
+static int throw(struct cora_async_generator * generator, int error, void **ret)
 {
     int rc = enter(generator);
 
     return rc < 0 ? rc : leave(generator, cora_generator_throw(generator->body, error, ret));
 }
 
-int cora_async_generator_aclose(cora_async_generator *generator)
+static int close_body(struct cora_async_generator *generator)
 {
     if (generator != NULL && generator->body == NULL) {
         generator->ended = true;
@@ -149,6 +142,34 @@ int cora_async_generator_aclose(cora_async_generator *generator)
     int rc = enter(generator);
 
     return rc < 0 ? rc : leave(generator, cora_generator_close(generator->body));
+}
+
+/* The last reference may have gone while the body ran. */
+static int done_with(struct cora_async_generator *generator, int rc)
+{
+    if (generator != NULL && generator->refs == 0)
+        release(generator);
+    return rc;
+}
+
+int cora_async_generator_anext(cora_async_generator *generator, void **ret)
+{
+    return done_with(generator, send(generator, NULL, ret));
+}
+
+int cora_async_generator_asend(cora_async_generator *generator, void *value, void **ret)
+{
+    return done_with(generator, send(generator, value, ret));
+}
+
+int cora_async_generator_athrow(cora_async_generator *generator, int error, void **ret)
+{
+    return done_with(generator, throw(generator, error, ret));
+}
+
+int cora_async_generator_aclose(cora_async_generator *generator)
+{
+    return done_with(generator, close_body(generator));
 }
 
 /* ---- closing what was left ----------------------------------------------------------------- */
@@ -165,7 +186,7 @@ static int close_generator(void *arg)
 {
     struct cora_async_generator *generator = arg;
     cora_task *self = generator->closer;
-    int rc = cora_async_generator_aclose(generator);
+    int rc = close_body(generator);
 
     generator->closer = NULL;
     if (generator->refs == 0 && rc == -CORA_EIGNOREDEXIT)
@@ -188,23 +209,29 @@ cora_task *cora__async_generator_close_soon(struct cora_async_generator *generat
     return generator->closer;
 }
 
+static void drop(struct cora_async_generator *generator)
+{
+    if (!is_running(generator)) /* else that has been reported of its task */
+        cora__loop_report(generator->loop, NULL, NULL, 0,
+                          "the asynchronous generator '%s' was dropped before its end",
+                          generator->function);
+    end(generator);
+    cora_task_unref(generator->closer);
+    generator->closer = NULL;
+    generator->refs -= generator->loops;
+    generator->loops = 0;
+    if (generator->refs == 0)
+        free_generator(generator);
+}
+
 void cora__async_generators_drop(struct cora_loop *loop)
 {
-    while (!cora__list_empty(&loop->async_generators)) {
-        struct cora_async_generator *generator =
-            cora__container_of(loop->async_generators.next, struct cora_async_generator, link);
+    struct cora__list *next;
 
-        if (!is_running(generator)) /* else that has been reported of its task */
-            cora__loop_report(loop, NULL, NULL, 0,
-                              "the asynchronous generator '%s' was dropped before its end",
-                              generator->function);
-        end(generator);
-        cora_task_unref(generator->closer);
-        generator->closer = NULL;
-        generator->refs -= generator->loops;
-        generator->loops = 0;
-        if (generator->refs == 0)
-            release(generator);
+    for (struct cora__list *link = loop->async_generators.next; link != &loop->async_generators;
+         link = next) {
+        next = link->next;
+        drop(cora__container_of(link, struct cora_async_generator, link));
     }
 }
 
@@ -249,13 +276,13 @@ bool cora_async_for_next_(cora_async_for_ *self)
     if (self->generator == NULL)
         return false;
     if (!self->in_statement) {
-        error = cora_async_generator_anext(self->generator, &self->value);
+        error = send(self->generator, NULL, &self->value);
         if (error == 0)
             return self->in_statement = true;
         if (error == -CORA_ESTOPITERATION)
             error = 0;
     } else {
-        error = cora_async_generator_aclose(self->generator);
+        error = close_body(self->generator);
     }
     if (*self->rc < 0)
         tell_otherwise(self->generator, error);
@@ -269,6 +296,6 @@ void cora_async_for_leave_(cora_async_for_ *self)
 {
     if (self->generator == NULL)
         return;
-    tell_otherwise(self->generator, cora_async_generator_aclose(self->generator));
+    tell_otherwise(self->generator, close_body(self->generator));
     give_back(self);
 }

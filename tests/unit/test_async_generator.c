@@ -2,6 +2,8 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include "task/async_generator.h"
+
 #include <malloc.h>
 #include <pthread.h>
 
@@ -284,8 +286,8 @@ static int look_as(void *arg)
 
     if (rc == 0)
         rc = cora_async_generator_anext(looker, &value);
-    if (rc < 0)
-        return rc;
+    if (rc < 0 || value == NULL)
+        return -ENOENT;
     assert_ptr_equal(((struct sight *)value)->task, cora_current_task());
     assert_ptr_equal(((struct sight *)value)->who, &name);
     assert_ptr_equal(cora_context_var_get(&who), &who); /* as the body has set it */
@@ -947,7 +949,7 @@ static int limited(void *arg)
 static int balance(void *arg)
 {
     cora_timeout timeout;
-    int rc, ended;
+    int rc, ended = 0;
 
     cora_async_for (char *value, cora_async_generator_create_arg(limited, arg), &rc) {
         cora_timeout_enter(&timeout, 1);
@@ -1349,7 +1351,7 @@ static int drop_and_cancel(void *arg)
 {
     cora_async_generator *numbers = cora_async_generator_create(count, .to = 5, .name = "body");
     int rc = next_int(numbers);
-    cora_task *tasks[2];
+    cora_task *tasks[2] = {NULL, NULL};
     size_t found;
 
     (void)arg;
@@ -1510,4 +1512,21 @@ TEST(a_loop_closed_over_the_task_that_closes_it_frees_it)
     close_over(close_slowly, cora_async_generator_create(count, .to = 9, .name = "body"), 1.5);
     assert_string_equal(trace_text, "");
     assert_int_equal(reports.count, 2); /* that task, and the one that sleeps */
+}
+
+static int close_soon(void *generator)
+{
+    int next = next_int(generator);
+
+    return cora__async_generator_close_soon(generator) != NULL ? cora_sleep(100) : next;
+}
+
+TEST(a_loop_closed_over_the_task_that_closes_it_leaves_it_to_who_refers_to_it)
+{
+    cora_async_generator *numbers = cora_async_generator_create(count, .to = 9, .name = "body");
+
+    close_over(close_soon, numbers, 1.5);
+    assert_string_equal(trace_text, "");
+    assert_int_equal(reports.count, 2);
+    cora_async_generator_unref(numbers);
 }
