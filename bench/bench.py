@@ -109,7 +109,7 @@ MEMORY = [Figure("resident_bytes", "resident, B/task"), Figure("all_bytes", "wit
 ECHO = [Figure("cpu_us", "server CPU, us/request"), Figure("k_requests_per_s", "k requests/s", False)]
 JOB = [Figure("us", "us/job"), Figure("cpu_us", "CPU, us/job")]
 
-EVERYBODY = {"cora": 10 ** 6, "floor": 10 ** 6, "boost": 10 ** 5, "go": 10 ** 6, "asyncio": 10 ** 5}
+EVERYBODY = {"cora": 10 ** 6, "floor": 10 ** 6, "boost": 10 ** 5, "go": 10 ** 5, "asyncio": 10 ** 5}
 
 ROWS = [
     Row("switch", "from one stack to another and no more", program("switch"),
