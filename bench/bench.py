@@ -8,8 +8,6 @@ peer's median cora's is, and how many times it may be at most.
 
 import argparse
 import json
-import math
-import os
 import platform
 import resource
 import shutil
@@ -20,6 +18,8 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 import charts
+import machine
+import tables
 from runs import Failed, NotHad, Runner
 
 HERE = Path(__file__).resolve().parent
@@ -56,6 +56,31 @@ class Row(NamedTuple):
     gigabytes: int = 0  # of free memory, or the row is left out
     needs: str = ""  # a program beside the peers
 
+    def measure(self, programs, turns, runner):
+        """{peer: {figure: summary}}, and what went wrong."""
+        takes = {peer: lambda command=command: self.take(runner, command)
+                 for peer, command in programs.items() if not self.peers or peer in self.peers}
+        taken, failed = take_turns(takes, turns)
+        return {peer: {figure.key: summary([each[figure.key] for each in runs])
+                       for figure in self.figures if figure.key in runs[0]}
+                for peer, runs in taken.items()}, failed
+
+    def verdicts(self, results):
+        """Each limit that can be judged, with what cora's figure is beside it."""
+        cora = results.get("cora")
+        for limit in self.limits:
+            if cora and (not limit.times or limit.times in results):
+                got = cora[limit.key]["median"]
+                if limit.times:
+                    got /= results[limit.times][limit.key]["median"]
+                yield {**limit._asdict(), "got": got, "held": got <= limit.at_most}
+
+    def print(self, results, verdicts):
+        tables.print_row(self, results, verdicts)
+
+    def draw(self, results, directory):
+        charts.bars(self.name, self.title, self.figures, results, tables.number, directory)
+
 
 class Growth(NamedTuple):
     """A figure over the number of tasks."""
@@ -66,9 +91,55 @@ class Growth(NamedTuple):
     figure: Figure
     most: dict  # tasks of each peer that takes part
     touched: int = 0  # bytes of the caches that cora touches a task: where each ends is shown
+    limits: list = []
     quick: int = 1
     gigabytes: int = 0
     needs: str = ""
+
+    def measure(self, programs, turns, runner):
+        """{peer: {tasks: summary}}, and what went wrong."""
+        results, failed = {}, {}
+        for count in (10 ** exponent for exponent in range(7) if 10 ** exponent <= runner.most_tasks):
+            takes = {peer: lambda command=command: runner.run([*command, self.workload, count])
+                     for peer, command in programs.items()
+                     if count <= self.most.get(peer, 0) and peer not in failed}
+            taken, wrong = take_turns(takes, turns)
+            failed.update(wrong)
+            for peer, runs in taken.items():
+                results.setdefault(peer, {})[count] = summary([each[self.figure.key] for each in runs])
+        return results, failed
+
+    def verdicts(self, results):
+        return []
+
+    def marks(self):
+        """[(tasks, "L1d")]: so many are at home in each cache."""
+        return [(size // self.touched, name) for name, size in machine.caches().items()] if self.touched else []
+
+    def print(self, results, _):
+        tables.print_growth(results, self.marks())
+
+    def draw(self, results, directory):
+        charts.lines(self.name, self.title, self.figure.title, results, self.marks(), directory)
+
+
+def take_turns(takes, turns):
+    """What each peer's taking gives, a list with one entry a turn; and what went wrong."""
+    taken, failed, left = {}, {}, dict(takes)
+    for _ in range(turns):
+        for peer, take in list(left.items()):
+            try:
+                taken.setdefault(peer, []).append(take())
+            except NotHad:
+                del left[peer]
+            except (Failed, OSError, KeyError) as error:
+                failed[peer] = str(error) if isinstance(error, Failed) else repr(error)
+                del left[peer]
+    return {peer: taken[peer] for peer in left}, failed
+
+
+def summary(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "runs": values}
 
 
 PEERS = [
@@ -172,161 +243,6 @@ ROWS = [
 ]
 
 
-# ---- measuring ----
-
-def take_turns(takes, turns, runner):
-    """What each peer's taking gives, a list with one entry a turn; and what went wrong."""
-    taken, failed, left = {}, {}, dict(takes)
-    for _ in range(turns):
-        for peer, take in list(left.items()):
-            try:
-                taken.setdefault(peer, []).append(take(runner))
-            except NotHad:
-                del left[peer]
-            except (Failed, OSError, KeyError) as error:
-                failed[peer] = str(error) if isinstance(error, Failed) else repr(error)
-                del left[peer]
-    return {peer: taken[peer] for peer in left}, failed
-
-
-def summary(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "runs": values}
-
-
-def measure_row(row, programs, turns, runner):
-    """The summaries of each peer's figures, and what went wrong."""
-    takes = {peer: lambda runner, command=command: row.take(runner, command)
-             for peer, command in programs.items() if not row.peers or peer in row.peers}
-    taken, failed = take_turns(takes, turns, runner)
-    return {peer: {figure.key: summary([each[figure.key] for each in runs])
-                   for figure in row.figures if figure.key in runs[0]}
-            for peer, runs in taken.items()}, failed
-
-
-def measure_growth(growth, programs, turns, runner, most):
-    """{peer: {tasks: summary}}, and what went wrong."""
-    results, failed = {}, {}
-    for count in (10 ** exponent for exponent in range(7) if 10 ** exponent <= most):
-        takes = {peer: lambda runner, command=command, count=count: runner.run([*command, growth.workload, count])
-                 for peer, command in programs.items()
-                 if count <= growth.most.get(peer, 0) and peer not in failed}
-        taken, wrong = take_turns(takes, turns, runner)
-        failed.update(wrong)
-        for peer, runs in taken.items():
-            results.setdefault(peer, {})[count] = summary([each[growth.figure.key] for each in runs])
-    return results, failed
-
-
-def verdicts(row, results):
-    """Each limit of the row that can be judged, with what cora's figure is beside it."""
-    cora = results.get("cora")
-    for limit in row.limits:
-        if cora and (not limit.times or limit.times in results):
-            got = cora[limit.key]["median"]
-            if limit.times:
-                got /= results[limit.times][limit.key]["median"]
-            yield {**limit._asdict(), "got": got, "held": got <= limit.at_most}
-
-
-# ---- printing ----
-
-def number(value):
-    """With three significant digits at least."""
-    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
-    return f"{value:.{max(0, digits)}f}"
-
-
-def judged(verdict):
-    return f"{verdict['at_most']:g} {'pass' if verdict['held'] else 'MISS'}"
-
-
-def columns(figure, results, judgements):
-    """A column with the medians and ranges of one figure; one with cora's ratios, where it helps; and one with
-    what these may be at most, beside the peer, or the figure itself, beside cora."""
-    summaries = {peer: figures.get(figure.key) for peer, figures in results.items()}
-    medians = {peer: number(each["median"]) for peer, each in summaries.items() if each}
-    width = max(map(len, medians.values()))
-    yield [figure.title] + [f"{medians[peer]:>{width}} ({number(each['min'])}..{number(each['max'])})" if each else ""
-                            for peer, each in summaries.items()]
-    cora = summaries.get("cora")
-    if figure.compared and cora:
-        yield ["cora/peer"] + [f"{number(cora['median'] / each['median']):>9}" if each and peer != "cora" else ""
-                               for peer, each in summaries.items()]
-    limits = {each["times"] or "cora": judged(each) for each in judgements if each["key"] == figure.key}
-    if limits:
-        yield ["at most"] + [limits.get(peer, "") for peer in summaries]
-
-
-def print_columns(table):
-    widths = [max(map(len, column)) for column in table]
-    for line in zip(*table):
-        print("  " + "   ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
-
-
-def print_row(row, results, judgements):
-    table = [["", *results]]
-    for figure in row.figures:
-        if any(figure.key in figures for figures in results.values()):
-            table += columns(figure, results, judgements)
-    print_columns(table)
-
-
-def cache_marks(growth, sizes):
-    """[(tasks, "L1d")]: so many are at home in each cache."""
-    return [(size // growth.touched, name) for name, size in sizes.items()] if growth.touched else []
-
-
-def print_growth(results, marks):
-    counts = sorted({count for by_count in results.values() for count in by_count})
-    print_columns([["tasks", *(f"{count:,}" for count in counts)],
-                   *([peer, *(f"{number(each['median'])} ({number(each['min'])}..{number(each['max'])})"
-                              if (each := by_count.get(count)) else "" for count in counts)]
-                     for peer, by_count in results.items())])
-    if marks:
-        print(f"  cora's fit into {', '.join(f'{name} up to {tasks:,}' for tasks, name in marks)}")
-
-
-def print_verdicts(judgements):
-    missed = [f"{name} {each['key']}: {number(each['got'])}{' x ' + each['times'] if each['times'] else ''}, "
-              f"at most {each['at_most']:g}"
-              for name, of_row in judgements.items() for each in of_row if not each["held"]]
-    print(f"\n{sum(map(len, judgements.values())) - len(missed)} limits held, {len(missed)} missed")
-    for line in missed:
-        print(f"  {line}")
-
-
-# ---- the machine ----
-
-def first_line(path, start):
-    """What follows `start` in the file's first line that has it."""
-    try:
-        lines = Path(path).read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(start)), "")
-
-
-def free_gigabytes():
-    return int((first_line("/proc/meminfo", "MemAvailable") or "0 kB").split()[0]) / 1e6
-
-
-def caches():
-    """{"L1d": bytes, "L2": bytes, ...} of the first processor."""
-    sizes = {}
-    for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
-        if kind != "Instruction":
-            sizes[f"L{level}{'d' if kind == 'Data' else ''}"] = int(size.removesuffix("K")) * 1024
-    return sizes
-
-
-def machine():
-    return {"system": platform.platform(), "processor": first_line("/proc/cpuinfo", "model name"),
-            "cpus": os.cpu_count(), "caches": caches(), "python": platform.python_version(), "load": os.getloadavg()[0]}
-
-
-# ---- the whole ----
-
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = [row.name for row in ROWS]
@@ -367,7 +283,7 @@ def choose_rows(arguments):
     for row in ROWS:
         if row.name not in arguments.rows and (arguments.rows or (arguments.quick and not row.quick)):
             continue
-        if row.gigabytes > free_gigabytes():
+        if row.gigabytes > machine.free_gigabytes():
             missing[row.name] = f"{row.name} (needs {row.gigabytes} GB of free memory)"
         elif row.needs and not shutil.which(row.needs):
             missing[row.name] = f"{row.name} (needs {row.needs})"
@@ -376,59 +292,55 @@ def choose_rows(arguments):
     return rows, missing
 
 
-def main():
-    arguments = parse_arguments()
-    programs, missing = find_programs(arguments.build_dir)
-    if not shutil.which("gnuplot"):
-        missing["charts"] = "gnuplot (needs gnuplot-nox)"
-    rows, left_out = choose_rows(arguments)
-    missing.update(left_out)
-    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # for 9,000 connections
-    runner = Runner(arguments.build_dir / "echo_client", 0.1 if arguments.quick else 0.3)
-
-    about = machine()
+def introduce(about, arguments, missing):
     print(f"{about['processor'] or platform.machine()}, {about['cpus']} CPUs, "
           f"{', '.join(f'{name} {size // 1024} KiB' for name, size in about['caches'].items())}; "
-          f"{platform.system()} {platform.release()}, Python {about['python']}")
+          f"{about['system']}, Python {about['python']}")
     print(f"medians (ranges) of {'up to three turns, short ones' if arguments.quick else 'all turns'}; "
-          f"\"at most\" beside a peer: cora/peer, beside cora: the figure")
+          "\"at most\" beside a peer: cora/peer, beside cora: the figure")
     if about["load"] > 0.3:
         print(f"other programs are running (load {about['load']:.1f}): what is not processor time is noisy")
     if missing:
         print(f"missing: {', '.join(missing.values())}")
 
-    report = {**about, "quick": arguments.quick, "missing": missing, "rows": {}, "growth": {}, "limits": {},
-              "failed": {}}
+
+def run_row(row, turns, programs, runner, directory):
+    """Measures, prints and draws (directory None: does not) a row; its part of the report."""
+    start = time.monotonic()
+    results, failed = row.measure(programs, turns, runner)
+    verdicts = list(row.verdicts(results))
+    print(f"\n{row.name}: {row.title}; turns: {turns}, in {time.monotonic() - start:.0f} s")
+    for peer, why in failed.items():
+        print(f"  {peer} FAILED: {why}")
+    if results:
+        row.print(results, verdicts)
+        if directory:
+            row.draw(results, directory)
+    sys.stdout.flush()
+    return {"turns": turns, "results": results, "limits": verdicts, "failed": failed}
+
+
+def main():
+    arguments = parse_arguments()
+    programs, missing = find_programs(arguments.build_dir)
+    rows, left_out = choose_rows(arguments)
+    missing.update(left_out)
+    if not shutil.which("gnuplot"):
+        missing["charts"] = "gnuplot (needs gnuplot-nox)"
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # for 9,000 connections
+    runner = Runner(arguments.build_dir / "echo_client", *((0.1, 10 ** 4) if arguments.quick else (0.3, 10 ** 6)))
+
+    about = machine.about()
+    introduce(about, arguments, missing)
     arguments.charts.mkdir(parents=True, exist_ok=True)
-    for row, turns in rows:
-        start = time.monotonic()
-        if isinstance(row, Growth):
-            results, failed = measure_growth(row, programs, turns, runner, 10 ** (4 if arguments.quick else 6))
-            report["growth"][row.name] = results
-        else:
-            results, failed = measure_row(row, programs, turns, runner)
-            report["rows"][row.name] = results
-            report["limits"][row.name] = list(verdicts(row, results))
-        print(f"\n{row.name}: {row.title}; turns: {turns}, in {time.monotonic() - start:.0f} s")
-        report["failed"].update({f"{row.name} {peer}": why for peer, why in failed.items()})
-        for peer, why in failed.items():
-            print(f"  {peer} FAILED: {why}")
-        drawn = results and "charts" not in missing
-        if isinstance(row, Growth):
-            marks = cache_marks(row, about["caches"])
-            print_growth(results, marks)
-            if drawn:
-                charts.lines(row.name, row.title, row.figure.title, results, marks, arguments.charts)
-        elif results:
-            print_row(row, results, report["limits"][row.name])
-            if drawn:
-                charts.bars(row.name, row.title, row.figures, results, number, arguments.charts)
-        sys.stdout.flush()
-    print_verdicts(report["limits"])
+    done = {row.name: run_row(row, turns, programs, runner, None if "charts" in missing else arguments.charts)
+            for row, turns in rows}
+    verdicts = [(name, verdict) for name, part in done.items() for verdict in part["limits"]]
+    tables.print_verdicts(verdicts, sum(len(row.limits) for row, _ in rows) - len(verdicts))
     path = arguments.json or arguments.charts / "bench.json"
-    path.write_text(json.dumps(report, indent=1) + "\n")
-    return 1 if report["failed"] else 0
+    path.write_text(json.dumps({**about, "quick": arguments.quick, "missing": missing, "rows": done}, indent=1) + "\n")
+    return 1 if any(part["failed"] for part in done.values()) else 0
 
 
 if __name__ == "__main__":

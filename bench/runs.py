@@ -29,11 +29,12 @@ class Failed(Exception):
 
 
 class Runner:
-    """Runs programs; `seconds` is how long each is to measure."""
+    """Runs programs; `seconds` is how long each is to measure, with at most so many tasks where the number grows."""
 
-    def __init__(self, client, seconds):
+    def __init__(self, client, seconds, most_tasks):
         self.client = str(client)
         self.seconds = seconds
+        self.most_tasks = most_tasks
         cpus = sorted(os.sched_getaffinity(0))
         self.server_cpu, self.client_cpu = (cpus[:1], cpus[1:2]) if len(cpus) > 1 else (cpus, cpus)
 
