@@ -1,5 +1,5 @@
 /*
- * The client of the echo servers: echo_client PORT SERVER CONNECTIONS IDLE BYTES SECONDS
+ * The client of the echo servers: echo_client PORT SERVER CONNECTIONS IDLE BYTES MILLISECONDS
  *
  * Every connection sends BYTES, waits until all have come back, and sends again; IDLE more were
  * served once and then are only there. SERVER, a process, is asked what it uses meanwhile. The
@@ -102,6 +102,15 @@ static long ask(int epoll, struct connection *connections, int count, int64_t en
     return requests;
 }
 
+static long number_of(const char *argument)
+{
+    char *end;
+    long number = strtol(argument, &end, 10);
+
+    check(end != argument && *end == '\0' && number >= 0, "the arguments are numbers");
+    return number;
+}
+
 static void wait_for_line(void)
 {
     while (getchar() != '\n')
@@ -111,14 +120,14 @@ static void wait_for_line(void)
 int main(int argc, char **argv)
 {
     if (argc != 7) {
-        fprintf(stderr, "usage: %s PORT SERVER CONNECTIONS IDLE BYTES SECONDS\n", argv[0]);
+        fprintf(stderr, "usage: %s PORT SERVER CONNECTIONS IDLE BYTES MILLISECONDS\n", argv[0]);
         return 2;
     }
-    int port = atoi(argv[1]), server = atoi(argv[2]), count = atoi(argv[3]), idle = atoi(argv[4]);
-    request_size = (size_t)atol(argv[5]);
-    double seconds = atof(argv[6]);
-    check(count > 0 && idle >= 0 && request_size > 0 && seconds > 0 && seconds < 3600,
-          "the arguments are positive");
+    int port = (int)number_of(argv[1]), server = (int)number_of(argv[2]);
+    int count = (int)number_of(argv[3]), idle = (int)number_of(argv[4]);
+    request_size = (size_t)number_of(argv[5]);
+    double seconds = (double)number_of(argv[6]) / 1e3;
+    check(count > 0 && request_size > 0 && seconds < 3600, "there is something to do");
 
     struct connection *connections = allocate(count + idle, sizeof *connections);
     int epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -68,7 +68,7 @@ class Runner:
         client measures, the server's processor time too; or the server's system calls are counted."""
         with self.started([*command, "echo_server"], self.server_cpu) as server:
             port = int(line_of(server)["port"])
-            with self.started([self.client, port, server.pid, connections, idle, size, self.seconds],
+            with self.started([self.client, port, server.pid, connections, idle, size, int(self.seconds * 1e3)],
                               self.client_cpu, subprocess.PIPE) as client:
                 line_of(client)
                 if not traced:

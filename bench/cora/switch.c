@@ -30,7 +30,7 @@ int switch_main(void *nothing)
     do {
         for (int i = 0; i < BATCH; i++)
             cora__context_switch(&here, there);
-        switches += 2 * BATCH;
+        switches += 2L * BATCH;
     } while (!enough(start));
     report("ns", per(cpu_ns() - start, switches), NULL);
     free(stack);

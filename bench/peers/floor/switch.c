@@ -82,7 +82,7 @@ static void *here, *there;
         do {                                                                                       \
             for (int i = 0; i < BATCH; i++)                                                        \
                 name(&here, there);                                                                \
-            switches += 2 * BATCH;                                                                 \
+            switches += 2L * BATCH;                                                                \
         } while (!enough(start));                                                                  \
         return per(cpu_ns() - start, switches);                                                    \
     }
