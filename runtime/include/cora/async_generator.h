@@ -72,8 +72,8 @@ CORA_API cora_async_generator *cora_async_generator_ref(cora_async_generator *ge
  * Gives a reference back. Never suspends: one that has been iterated and has not ended when the
  * last reference goes is closed by a task of its own, as asyncio's finalizer hook does; an error of
  * it is reported as any task's. NULL is accepted. A loop that is closed drops what it still has of
- * them where it stands, and says so (cora_run and cora_runner_close, which close them first, are the
- * usual way); references to them remain valid, save those of cora_async_for, which go with it.
+ * them where it stands, and says so (cora_run and cora_runner_close, which close them first, are
+ * the usual way); references to them remain valid, save those of cora_async_for, which go with it.
  */
 CORA_API void cora_async_generator_unref(cora_async_generator *generator);
 
