@@ -375,11 +375,18 @@ static int cancel_and_press(void *main_task)
     return 0;
 }
 
+/* By a task, and by Ctrl-C, of which the loop hears at once or only when it looks. */
 static int be_cancelled(void *arg)
 {
-    cora_task_unref(cora_create_task_arg(cancel_and_press, cora_current_task()));
+    int rc = 0;
+
     (void)arg;
-    return cora_sleep(10);
+    cora_task_unref(cora_create_task_arg(cancel_and_press, cora_current_task()));
+    while (cora_task_cancelling(cora_current_task()) < 2) {
+        rc = cora_sleep(10);
+        assert_int_equal(rc, -ECANCELED);
+    }
+    return rc;
 }
 
 /* A main task that was cancelled already is no victim of Ctrl-C. */
