@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LINES = 5000 };
-
 struct scenario scenario;
 
 /* ---- the trace ------------------------------------------------------------------------------- */
@@ -124,19 +122,21 @@ static int run_timeout(struct actor *actor, const struct statement *block, bool 
     const char *ms = block->words[1];
     double limit = strcmp(ms, "none") == 0 ? INFINITY : atof(ms) / 1000;
     char text[128], kind[32];
-    cora_timeout timeout;
+    struct limit own = {.outer = actor->limit};
     int returned, rc;
 
     text_of(block, text, sizeof text);
     trace(actor->serial, "%s enter", text);
     if (at)
-        cora_timeout_at_enter(&timeout, limit);
+        cora_timeout_at_enter(&own.timeout, limit);
     else
-        cora_timeout_enter(&timeout, limit);
+        cora_timeout_enter(&own.timeout, limit);
+    actor->limit = &own;
     returned = rc = run_block(actor, block->body);
-    rc = cora_timeout_exit(&timeout, rc > 0 ? 0 : rc);
+    actor->limit = own.outer;
+    rc = cora_timeout_exit(&own.timeout, rc > 0 ? 0 : rc);
     trace(actor->serial, "%s exit -> %s expired=%d", text, kind_of(rc, kind, sizeof kind),
-          cora_timeout_expired(&timeout));
+          cora_timeout_expired(&own.timeout));
     return rc == 0 && returned > 0 ? returned : rc;
 }
 
@@ -217,13 +217,15 @@ int run_block(struct actor *actor, const struct statement *statement)
     for (; statement != NULL && rc == 0; statement = statement->next) {
         const char *op = statement->words[0];
 
+        if (scenario.too_long)
+            return -ECANCELED; /* nobody would see it */
         if (strcmp(op, "return") == 0) {
             actor->value = atoi(statement->words[1]);
             rc = RETURNED;
         } else if (strcmp(op, "raise") == 0) {
             trace(actor->serial, "raise %s", statement->words[1]);
             rc = -FIRST_SCENARIO_ERROR - atoi(statement->words[1] + 1);
-        } else if (statement->body != NULL || strcmp(op, "group") == 0) {
+        } else if (statement_takes(op) == NULL) {
             rc = run_compound(actor, statement);
         } else {
             rc = run_simple(actor, statement);
@@ -238,6 +240,7 @@ int run_actor(void *arg)
     char kind[32];
     int rc;
 
+    actor->task = cora_current_task(); /* an eager one's creator does not know it yet */
     trace(actor->serial, "start %s", actor->coro->name);
     rc = run_block(actor, actor->coro->body);
     if (rc < 0)
@@ -256,22 +259,42 @@ static int compare_items(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void be_silent(cora_loop *loop, const cora_exception_context *context, void *arg)
+{
+    (void)loop, (void)context, (void)arg;
+}
+
+/* Of the loop's reports those that do not hang on when a thing is given back. */
+static void on_report(cora_loop *loop, const cora_exception_context *context, void *arg)
+{
+    char kind[32];
+
+    (void)arg;
+    if (strncmp(context->message, "error in a shielded future", 26) == 0 && may_print())
+        printf("%.3f report %s\n", cora_loop_time(loop) * 1000,
+               kind_of(context->error, kind, sizeof kind));
+}
+
+static void make_barrier(cora_barrier *barrier, int parties)
+{
+    if (cora_barrier_init(barrier, parties) < 0)
+        exit((fprintf(stderr, "scenario: no barrier of %d\n", parties), 2));
+}
+
 static void make_thing(const struct statement *line)
 {
-    struct thing *thing = arena_alloc(sizeof *thing);
+    struct thing *thing = find_or_make(&scenario.things, line->words[1]);
     const char *kind = line->words[0];
     int number = line->count > 2 ? atoi(line->words[2]) : 0;
 
     thing->kind = kind;
-    thing->name = line->words[1];
-    thing->next = scenario.things;
-    scenario.things = thing;
     if (strcmp(kind, "lock") == 0)
         cora_lock_init(&thing->lock);
     else if (strcmp(kind, "event") == 0)
         cora_event_init(&thing->event);
     else if (strcmp(kind, "cond") == 0)
-        cora_condition_init(&thing->condition, NULL);
+        cora_condition_init(&thing->condition,
+                            line->count > 2 ? &find_thing(line->words[2])->lock : NULL);
     else if (strcmp(kind, "sem") == 0)
         cora_semaphore_init(&thing->semaphore, number);
     else if (strcmp(kind, "bsem") == 0)
@@ -282,28 +305,38 @@ static void make_thing(const struct statement *line)
         cora_lifo_queue_init(&thing->queue, (size_t)number);
     else if (strcmp(kind, "prio") == 0)
         cora_priority_queue_init(&thing->queue, (size_t)number, compare_items);
-    else if (strcmp(kind, "barrier") == 0 && cora_barrier_init(&thing->barrier, number) == 0)
-        return;
+    else if (strcmp(kind, "barrier") == 0)
+        make_barrier(&thing->barrier, number);
     else if (strcmp(kind, "future") == 0)
         thing->future = cora_loop_create_future(scenario.loop);
-    else if (strcmp(kind, "var") == 0)
-        thing->var = (cora_context_var){thing->name, NULL};
+    else if (strcmp(kind, "handler") == 0)
+        cora_loop_set_exception_handler(scenario.loop, on_report, NULL);
     else
-        exit((fprintf(stderr, "scenario: what is '%s %s'?\n", kind, thing->name), 2));
+        thing->var = (cora_context_var){thing->name, NULL};
 }
 
 struct thing *find_thing(const char *name)
 {
-    for (struct thing *thing = scenario.things; thing != NULL; thing = thing->next)
-        if (strcmp(thing->name, name) == 0)
-            return thing;
-    fprintf(stderr, "scenario: there is no '%s'\n", name);
-    exit(2);
+    struct thing *thing = scenario.things;
+
+    while (thing != NULL && strcmp(thing->name, name) != 0)
+        thing = thing->next;
+    return thing;
 }
 
-static void be_silent(cora_loop *loop, const cora_exception_context *context, void *arg)
+struct thing *find_or_make(struct thing **list, const char *name)
 {
-    (void)loop, (void)context, (void)arg;
+    struct thing *thing = *list;
+
+    while (thing != NULL && strcmp(thing->name, name) != 0)
+        thing = thing->next;
+    if (thing == NULL) {
+        thing = arena_alloc(sizeof *thing);
+        thing->name = name;
+        thing->next = *list;
+        *list = thing;
+    }
+    return thing;
 }
 
 static void stop(void *loop)
@@ -311,11 +344,26 @@ static void stop(void *loop)
     cora_loop_stop(loop);
 }
 
+/* A condition's waiter comes back with the lock, however often it is cancelled; the one who has it
+ * may be gone. */
+static void release_locks(void)
+{
+    for (struct thing *thing = scenario.things; thing != NULL; thing = thing->next) {
+        int rc = 0;
+
+        if (strcmp(thing->kind, "lock") == 0)
+            rc = cora_lock_release(&thing->lock);
+        else if (strcmp(thing->kind, "cond") == 0)
+            rc = cora_condition_release(&thing->condition);
+        (void)rc; /* nobody has it */
+    }
+}
+
 /* The reference drops what is left where it stands. Nobody sees the difference, save a leak
  * checker, so it is ended here: cancelled as often as it takes. */
 static void end_tasks(cora_loop *loop)
 {
-    enum { MOST_ROUNDS = 1000, MOST_TASKS = 4096 };
+    enum { MOST_ROUNDS = 1000, MOST_TASKS = MOST_LINES + 2 };
     static cora_task *tasks[MOST_TASKS];
 
     for (int round = 0; round < MOST_ROUNDS; round++) {
@@ -327,6 +375,7 @@ static void end_tasks(cora_loop *loop)
             cora_task_cancel(tasks[i]);
             cora_task_unref(tasks[i]);
         }
+        release_locks();
         if (cora_loop_call_soon(loop, stop, loop, NULL) < 0 || cora_loop_run_forever(loop) < 0)
             return;
     }
@@ -341,6 +390,11 @@ static void release_things(void)
             strcmp(thing->kind, "prio") == 0)
             cora_queue_destroy(&thing->queue);
     }
+    for (struct thing *bundle = scenario.bundles; bundle != NULL; bundle = bundle->next)
+        if (bundle->bundle != NULL)
+            cora_future_unref(bundle->bundle->future);
+    for (struct timer *timer = scenario.timers; timer != NULL; timer = timer->next)
+        cora_handle_unref(timer->handle);
     for (int i = 0; i <= scenario.spawned; i++)
         if (scenario.actors[i] != NULL)
             cora_task_unref(scenario.actors[i]->task);
@@ -351,18 +405,19 @@ static int run_main(void)
     struct actor *actor = arena_alloc(sizeof *actor);
 
     actor->coro = program_find(scenario.program, "main");
+    snprintf(actor->label, sizeof actor->label, "T0");
     actor->task = cora_loop_create_task_arg(scenario.loop, NULL, run_actor, "main", actor);
     scenario.actors[0] = actor;
     return cora_loop_run_until_complete(scenario.loop, actor->task);
 }
 
-static void run_text(char *text)
+static void run_program(struct program *program)
 {
     char kind[32];
     int rc;
 
     memset(&scenario, 0, sizeof scenario);
-    scenario.program = program_parse(text);
+    scenario.program = program;
     if (cora_new_event_loop(&scenario.loop) < 0 ||
         cora_loop_use_virtual_clock(scenario.loop, 0) < 0 ||
         cora_loop_set_heapq_order(scenario.loop, true) < 0)
@@ -386,33 +441,48 @@ static void run_text(char *text)
     arena_reset();
 }
 
+/* ---- files ----------------------------------------------------------------------------------- */
+
 static char *read_file(const char *path)
 {
+    enum { MOST_TEXT = 16 << 20 };
     FILE *file = fopen(path, "r");
     size_t size = 0, length = 0;
     char *text = NULL;
 
     if (file == NULL)
-        exit((perror(path), 2));
+        mistake(path, 0, "%s", strerror(errno));
     do {
-        text = realloc(text, size += 65536);
-        if (text == NULL)
-            exit((perror(path), 2));
+        char *larger = realloc(text, size += 65536);
+
+        if (larger == NULL || size > MOST_TEXT)
+            mistake(path, 0, "too large for a scenario: more than %d bytes", MOST_TEXT);
+        text = larger;
         length += fread(text + length, 1, size - length - 1, file);
     } while (length == size - 1);
-    text[length] = '\0';
+    if (ferror(file))
+        mistake(path, 0, "%s", strerror(errno));
     fclose(file);
+    text[length] = '\0';
+    if (strlen(text) < length)
+        mistake(path, 0, "no text: there is a zero byte in it");
     return text;
 }
 
 int main(int argc, char **argv)
 {
+    if (argc < 2) {
+        fprintf(stderr, "usage: scenario FILE...\nRuns scenarios, in the language of SPEC.md, and "
+                        "prints their traces.\n");
+        return 2;
+    }
     for (int i = 1; i < argc; i++) {
         const char *slash = strrchr(argv[i], '/');
         char *text = read_file(argv[i]);
+        struct program *program = program_parse(argv[i], text);
 
         printf("# %s\n", slash != NULL ? slash + 1 : argv[i]);
-        run_text(text);
+        run_program(program);
         free(text);
     }
     return fflush(stdout) == 0 ? 0 : 1; /* before a leak checker ends the process */

@@ -8,13 +8,35 @@
 
 #include "program.h"
 
+/* A timeout that a task is in; on its stack. */
+struct limit {
+    cora_timeout timeout;
+    struct limit *outer;
+};
+
 /* A task of the scenario: its serial number, and what it is doing. */
 struct actor {
     int serial;
+    char label[16]; /* "T3" */
     cora_task *task;
     const struct coro *coro;
     int value;                     /* of its `return` */
     struct cora_task_group *group; /* the innermost that it has entered, or NULL */
+    struct limit *limit;           /* likewise */
+    struct token *tokens;          /* of its setvars */
+};
+
+/* A gather() that is not awaited at once. */
+struct bundle {
+    cora_future *future;
+    int count;  /* of its results */
+    int oldest; /* the least serial among its tasks */
+};
+
+/* What call_soon or call_later gave. */
+struct timer {
+    cora_handle *handle;
+    struct timer *next; /* of all, to be given back */
 };
 
 /* A named thing: a lock, an event, a slot that a task is bound to, ... */
@@ -31,15 +53,22 @@ struct thing {
         cora_future *future;
         cora_context_var var;
         struct actor *actor;
+        struct bundle *bundle;
+        struct timer *timer;
     };
     struct thing *next;
 };
 
+/* A longer trace is cut; every task that is spawned is a line at least. */
+enum { MOST_LINES = 5000 };
+
 extern struct scenario {
     struct program *program;
     cora_loop *loop;
-    struct thing *things, *slots;
-    struct actor *actors[4096];
+    struct thing *things, *slots, *bundles, *handles;
+    struct timer *timers;
+    struct callback *callbacks;
+    struct actor *actors[MOST_LINES + 2];
     int spawned;
     int lines;
     bool too_long;
@@ -60,8 +89,12 @@ const char *state_of(cora_future *future, char *text, size_t size);
 /* A line of the trace. */
 void trace(int serial, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Finds a resource; the process ends where there is none. */
+/* The resource of that name; NULL where there is none. */
 struct thing *find_thing(const char *name);
+
+/* The thing of that name in one of the scenario's other lists, where it is made if it is not there.
+ */
+struct thing *find_or_make(struct thing **list, const char *name);
 
 /* What a statement says beside its error: text after "ok ", or why it was skipped. */
 struct answer {
