@@ -61,4 +61,4 @@ def print_verdicts(verdicts, not_judged):
           f"{f', {not_judged} without their peer' if not_judged else ''}")
     for name, each in missed:
         times = f" x {each['times']}" if each["times"] else ""
-        print(f"  {name} {each['key']}: {number(each['got'])}{times}, at most {each['at_most']:g}")
+        print(f"  {name} {each['key']}: {each['got']:.4g}{times}, at most {each['at_most']:g}")
