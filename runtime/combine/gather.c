@@ -1,6 +1,7 @@
 #include <cora/gather.h>
 
 #include "combine/futures.h"
+#include "future/source.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -195,7 +196,10 @@ cora_future *cora_gather_future(cora_future *const futures[], size_t count, unsi
 {
     cora_future *future;
 
-    return gather(futures, count, flags, &future) == 0 ? future : NULL;
+    if (gather(futures, count, flags, &future) < 0)
+        return NULL;
+    cora__future_remember(future);
+    return future;
 }
 
 int cora_gather(cora_future *const futures[], size_t count, int results[], unsigned flags)

@@ -1,6 +1,6 @@
 #include <cora/wait.h>
 
-#include "future/future.h"
+#include "future/source.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -85,6 +85,7 @@ cora_future *cora_shield(cora_future *inner)
         return NULL;
     cora__future_init(&shield->future, inner->loop, &shield_kind, "shielded future");
     cora__loop_ref(inner->loop);
+    cora__future_remember(&shield->future);
     shield->inner = cora_future_ref(inner);
     cora__handle_init(&shield->inner_done, on_inner_done, shield);
     shield->inner_done.kind = &inner_done_kind;

@@ -1,5 +1,7 @@
 #include "future/future.h"
 
+#include "future/source.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -13,6 +15,7 @@ cora_future *cora_loop_create_future(cora_loop *loop)
         return NULL;
     cora__future_init(future, loop, NULL, "future");
     cora__loop_ref(loop);
+    cora__future_remember(future);
     return future;
 }
 
@@ -39,8 +42,7 @@ static void report_lost(struct cora_future *future)
     if (future->kind != NULL && future->kind->report_lost != NULL)
         future->kind->report_lost(future);
     else
-        cora__loop_report(future->loop, NULL, future, future->outcome,
-                          "a future's error was never retrieved");
+        cora__future_report(future, NULL, future->outcome, "a future's error was never retrieved");
 }
 
 void cora_future_unref(cora_future *future)
@@ -58,6 +60,8 @@ void cora_future_unref(cora_future *future)
     struct cora_loop *loop = future->loop;
 
     cora__future_drop_callbacks(future);
+    if (future->has_source)
+        cora__source_forget(future);
     if (future->kind != NULL && future->kind->destroy != NULL)
         future->kind->destroy(future);
     else

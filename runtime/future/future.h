@@ -25,12 +25,13 @@ struct cora_future {
     const struct cora__future_kind *kind;
     void *value;
     const char *cancel_message;
-    const char *what; /* is waited for: "sleep", "semaphore"; for reports */
+    const char *what; /* is waited for: "sleep", "semaphore"; for reports. See source.c, too */
     int outcome;
     unsigned refs;
     uint8_t state;      /* enum cora__future_state */
     bool error_unasked; /* an error is in it that nobody has asked for */
     bool has_user_callbacks;
+    bool has_source; /* it is remembered where it was created */
 };
 
 /*
@@ -51,6 +52,7 @@ static inline void cora__future_init(struct cora_future *future, struct cora_loo
     future->state = CORA__PENDING;
     future->error_unasked = false;
     future->has_user_callbacks = false;
+    future->has_source = false;
 }
 
 static inline bool cora__future_done(const struct cora_future *future)

@@ -5,11 +5,22 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void cora_loop_set_exception_handler(cora_loop *loop, cora_exception_handler *handler, void *arg)
 {
     loop->exception_handler = handler;
     loop->exception_arg = arg;
+}
+
+static void print_source(const char *line)
+{
+    while (*line != '\0') {
+        int length = (int)strcspn(line, "\n");
+
+        fprintf(stderr, "    %.*s\n", length, line);
+        line += length + (line[length] == '\n');
+    }
 }
 
 void cora_loop_default_exception_handler(cora_loop *loop, const cora_exception_context *context)
@@ -19,6 +30,10 @@ void cora_loop_default_exception_handler(cora_loop *loop, const cora_exception_c
             context->task != NULL ? context->task : "", context->task != NULL ? "': " : "",
             context->message, context->error != 0 ? ": " : "",
             context->error != 0 ? cora_strerror(context->error) : "");
+    if (context->source_traceback != NULL && context->source_traceback[0] != '\0') {
+        fprintf(stderr, "  it was created at (newest call first):\n");
+        print_source(context->source_traceback);
+    }
 }
 
 void cora_loop_call_exception_handler(cora_loop *loop, const cora_exception_context *context)

@@ -13,6 +13,7 @@
  */
 #include "task/task.h"
 
+#include "future/source.h"
 #include "task/async_generator.h"
 
 #include <errno.h>
@@ -311,8 +312,8 @@ static const char *describe(struct cora_future *future, char *text, size_t size)
 
 static void report_lost(struct cora_future *future)
 {
-    cora__loop_report(future->loop, cora_task_get_name(future), future, future->outcome,
-                      "the task's error was never retrieved");
+    cora__future_report(future, cora_task_get_name(future), future->outcome,
+                        "the task's error was never retrieved");
 }
 
 const struct cora__future_kind cora__task_kind = {
@@ -340,9 +341,9 @@ static void report_deadlock(struct cora_loop *loop)
         char target[128];
 
         cora_task_waiting_for(&task->future, target, sizeof target);
-        cora__loop_report(loop, cora_task_get_name(&task->future), &task->future, -EDEADLK,
-                          "(function %s) waits for %s, and nothing can wake it", task->function,
-                          target);
+        cora__future_report(&task->future, cora_task_get_name(&task->future), -EDEADLK,
+                            "(function %s) waits for %s, and nothing can wake it", task->function,
+                            target);
     }
 }
 
@@ -356,8 +357,8 @@ static void drop_tasks(struct cora_loop *loop)
          link = link->next) {
         struct cora__task *task = cora__container_of(link, struct cora__task, link);
 
-        cora__loop_report(loop, cora_task_get_name(&task->future), &task->future, 0,
-                          "the task was dropped while it was pending");
+        cora__future_report(&task->future, cora_task_get_name(&task->future), 0,
+                            "the task was dropped while it was pending");
         cora__future_drop_callbacks(&task->future);
         if (task->waiting_on != NULL && task->waiting_on->kind != NULL &&
             task->waiting_on->kind->abandon != NULL)
@@ -477,6 +478,7 @@ cora_task *cora_task_create(cora_loop *loop, const cora_task_options *options, c
     if (size > 0)
         args = memcpy(task->args, args, size);
     task->arg = (void *)(uintptr_t)args;
+    cora__future_remember(&task->future);
     loop = task->future.loop;
     if (options != NULL && options->eager_start > 0 && loop == cora__loop_running)
         run_eagerly(loop, task);

@@ -15,4 +15,10 @@
 void cora__unwind(struct cora__symbols *symbols, const struct cora_coroutine *coroutine,
                   const void *sp, bool (*fn)(uintptr_t address, void *arg), void *arg);
 
+/*
+ * Where the calls that one is in will return to, newest first: up to `room` addresses, of which it
+ * returns the number. It begins with `first`, which is one of them.
+ */
+size_t cora__backtrace(uintptr_t addresses[], size_t room, const void *first);
+
 #endif

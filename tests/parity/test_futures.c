@@ -487,6 +487,26 @@ TEST(BaseFutureDoneCallbackTests_test_schedule_callbacks_list_mutation_1)
     tear_down();
 }
 
+TEST(BaseFutureTests_test_future_source_traceback)
+{
+    char text[1024], expected[256];
+    cora_future *traced;
+
+    set_up();
+    cora_loop_set_debug(loop, true);
+    traced = cora_loop_create_future(loop);
+    snprintf(expected, sizeof expected, "line %d, in %s()\n", __LINE__ - 1, __func__);
+    cora_future_source_traceback(traced, text, sizeof text);
+#ifdef CORA_LIBDW
+    assert_string_equal(strstr(text, "line "), strstr(text, expected)); /* the first line */
+    assert_non_null(strstr(text, strrchr(__FILE__, '/')));
+#else
+    assert_int_not_equal(strlen(text), 0);
+#endif
+    cora_future_unref(traced);
+    tear_down();
+}
+
 /* ---- futures of threads --------------------------------------------------------------------- */
 
 static cora_concurrent_future *concurrent;

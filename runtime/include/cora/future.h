@@ -80,6 +80,16 @@ CORA_API int cora_future_remove_done_callback(cora_future *future, cora_done_cal
 CORA_API cora_loop *cora_future_get_loop(const cora_future *future);
 
 /*
+ * Where the future or task was created, if its loop was in debug mode: in `text`, a line for each
+ * of the up to ten calls, newest first, "File 'fetch.c', line 71, in fetch()"; "" if that is not
+ * known, and fewer lines where there is no room for all. Files and lines, and the names of static
+ * functions, come from debugging information, by libdw: without it there are addresses. Returns
+ * text.
+ */
+CORA_API const char *cora_future_source_traceback(const cora_future *future, char *text,
+                                                  size_t size);
+
+/*
  * Runs the loop until the future is done and returns its outcome. -CORA_ESTOPPED when the loop was
  * stopped before; -EDEADLK when nothing can ever wake it, after a report of who waits for what;
  * -CORA_EWRONGLOOP; else as cora_loop_run_forever.

@@ -161,6 +161,9 @@ typedef struct cora_exception_context {
     int error;                  /* negative, or 0 */
     const char *task;           /* the task's name, or NULL */
     struct cora_future *future; /* the future or task concerned, or NULL */
+    /* Where that was created, as by cora_future_source_traceback; or NULL. Valid during the call.
+     */
+    const char *source_traceback;
 } cora_exception_context;
 
 typedef void cora_exception_handler(cora_loop *loop, const cora_exception_context *context,
@@ -176,8 +179,8 @@ CORA_API void cora_loop_default_exception_handler(cora_loop *loop,
 
 /*
  * Debug mode: calls from a wrong thread are refused, and callbacks and task steps that hold the
- * loop longer than slow_callback_duration (0.1 s) are reported. On from the start where the
- * environment has CORADEBUG set and not empty.
+ * loop longer than slow_callback_duration (0.1 s) are reported. Reports of a future or a task say
+ * where it was created. On from the start where the environment has CORADEBUG set and not empty.
  */
 CORA_API void cora_loop_set_debug(cora_loop *loop, bool debug);
 CORA_API bool cora_loop_get_debug(const cora_loop *loop);
