@@ -70,6 +70,71 @@ static void abandon(struct cora__scope *scope)
 
 static const struct cora__scope_kind timeout_kind = {"timeout", abandon};
 
+/* ---- records --------------------------------------------------------------------------------- */
+
+enum { MOST_SPARE = 256 };
+
+/* Records of timeouts that were left, kept with the loop for those entered next. */
+struct spare {
+    struct cora__scope *first; /* linked by `outer` */
+    int count;
+};
+
+static void free_spare(void *object)
+{
+    struct spare *spare = object;
+
+    while (spare->first != NULL) {
+        struct cora__scope *scope = spare->first;
+
+        spare->first = scope->outer;
+        free(cora__container_of(scope, struct entry, scope));
+    }
+    free(spare);
+}
+
+static const cora_attachment_kind spare_kind = {.close = free_spare};
+
+/* NULL: there is no memory to keep any. */
+static struct spare *spare_of(struct cora_loop *loop)
+{
+    struct spare *spare = cora_loop_attached(loop, &spare_kind);
+
+    if (spare != NULL)
+        return spare;
+    spare = calloc(1, sizeof *spare);
+    if (spare != NULL && cora_loop_attach(loop, &spare_kind, spare) < 0) {
+        free(spare);
+        spare = NULL;
+    }
+    return spare;
+}
+
+static struct entry *take_record(struct cora_loop *loop)
+{
+    struct spare *spare = spare_of(loop);
+    struct cora__scope *scope = spare != NULL ? spare->first : NULL;
+
+    if (scope == NULL)
+        return malloc(sizeof(struct entry));
+    spare->first = scope->outer;
+    spare->count--;
+    return cora__container_of(scope, struct entry, scope);
+}
+
+static void give_back(struct cora_loop *loop, struct entry *entry)
+{
+    struct spare *spare = spare_of(loop);
+
+    if (spare == NULL || spare->count == MOST_SPARE) {
+        free(entry);
+        return;
+    }
+    entry->scope.outer = spare->first;
+    spare->first = &entry->scope;
+    spare->count++;
+}
+
 /* ---- enter --------------------------------------------------------------------------------- */
 
 static struct entry *find_entry(const struct timeout *timeout, const struct cora__task *task)
@@ -81,7 +146,8 @@ static struct entry *find_entry(const struct timeout *timeout, const struct cora
 
 static int create_entry(struct timeout *timeout, struct cora__task *task, double when)
 {
-    struct entry *entry = malloc(sizeof *entry);
+    struct cora_loop *loop = task->future.loop;
+    struct entry *entry = take_record(loop);
     int rc;
 
     if (entry == NULL)
@@ -93,7 +159,7 @@ static int create_entry(struct timeout *timeout, struct cora__task *task, double
     cora__timer_init(&entry->timer, on_timeout, entry);
     rc = arm(entry, when);
     if (rc < 0) {
-        free(entry);
+        give_back(loop, entry);
         return rc;
     }
     timeout->entry = entry;
@@ -164,7 +230,7 @@ int cora_timeout_exit(cora_timeout *self, int rc)
     if (entry->error < 0)
         rc = entry->error;
     *timeout = (struct timeout){.when = entry->when, .expired = entry->expired, .left = true};
-    free(entry);
+    give_back(task->future.loop, entry);
     return rc;
 }
 
