@@ -40,6 +40,10 @@ int cora_wait_for(cora_future *future, double timeout)
         return -ENOMEM;
     if (cora__current_task() == NULL)
         return -CORA_ENOTASK;
+    if (future->loop != cora__loop_running)
+        return cora_await(future); /* which refuses it, or has its outcome already */
+    if (isnan(timeout))
+        return -EINVAL;
     if (timeout <= 0 && !cora__future_done(future))
         return cut_off(future);
     if (timeout <= 0)

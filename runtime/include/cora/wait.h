@@ -30,7 +30,8 @@ CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_wait(cora_future *const futures[
 /*
  * asyncio.wait_for(): the outcome of the future, or, after `timeout` seconds, -ETIMEDOUT: the
  * future is then cancelled, and its end waited for, however long that takes. A future that is
- * cancelled and ends with a value or an error all the same gives that. Else as cora_await.
+ * cancelled and ends with a value or an error all the same gives that. -EINVAL for NaN, and nothing
+ * is waited for. Else as cora_await.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_wait_for(cora_future *future, double timeout);
 
