@@ -73,7 +73,7 @@ static int suspend(struct wait *wait, double timeout)
     struct cora_loop *loop = wait->enough.loop;
     int rc = 0;
 
-    if (!isinf(timeout))
+    if (timeout != INFINITY)
         rc = cora__timer_start(loop, &wait->timer, cora_loop_time(loop) + timeout);
     if (rc == 0)
         rc = cora_await(&wait->enough);
@@ -99,6 +99,8 @@ int cora_wait(cora_future *const futures[], size_t count, double timeout,
 
     if (rc == 0 && cora__current_task() == NULL)
         rc = -CORA_ENOTASK;
+    if (rc == 0 && loop != cora__loop_running)
+        rc = -CORA_EWRONGLOOP;
     if (rc == 0 && (count == 0 || isnan(timeout) || (unsigned)return_when > CORA_ALL_COMPLETED))
         rc = -EINVAL;
     if (rc < 0)

@@ -1,0 +1,398 @@
+/*
+ * Without memory: each call is made again and again, with the first of its allocations refused,
+ * then the second, and so on. It says -ENOMEM (or NULL), and nothing is lost or leaked.
+ */
+#include "support/allocation.h"
+#include "support/test.h"
+#include "support/virtual.h"
+
+enum { MOST = 20 };
+
+/*
+ * once(arg) returns -ENOMEM however early its memory ends, at least once, and 0 when there is
+ * enough. It must find everything as it was before.
+ */
+static void assert_fails_cleanly(int (*once)(void *arg), void *arg)
+{
+    int nth = 0;
+    bool refused;
+    int rc;
+
+    do {
+        refuse_allocation(++nth);
+        rc = once(arg);
+        refused = allocation_was_refused();
+        assert_int_equal(rc, refused ? -ENOMEM : 0);
+    } while (refused && nth < MOST);
+    refuse_allocation(0);
+    assert_true(nth > 1);
+    assert_true(nth < MOST);
+}
+
+static void assert_runs(cora_task_fn *main)
+{
+    int rc = run_virtual(main, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 0);
+}
+
+/* ---- loops and tasks ------------------------------------------------------------------------ */
+
+static int make_a_loop(void *arg)
+{
+    cora_loop *loop = NULL;
+    int rc = cora_new_event_loop(&loop);
+
+    (void)arg;
+    assert_true((rc == 0) == (loop != NULL));
+    cora_loop_free(loop);
+    return rc;
+}
+
+TEST(a_loop)
+{
+    assert_fails_cleanly(make_a_loop, NULL);
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int make_a_task(void *arg)
+{
+    return cora_await_unref(cora_create_task_arg(nothing, arg));
+}
+
+static int make_a_named_task(void *arg)
+{
+    cora_task_options options = {.name = "one that has a name"};
+
+    return cora_await_unref(cora_loop_create_task_arg(NULL, &options, nothing, "nothing", arg));
+}
+
+static int make_an_eager_task(void *arg)
+{
+    cora_task_options options = {.eager_start = true};
+
+    return cora_await_unref(cora_loop_create_task_arg(NULL, &options, nothing, "nothing", arg));
+}
+
+static int make_tasks(void *arg)
+{
+    int rc = make_a_task(arg); /* a first stack, and its slab */
+
+    assert_int_equal(rc, 0);
+    assert_fails_cleanly(make_a_task, arg);
+    assert_fails_cleanly(make_a_named_task, arg);
+    assert_fails_cleanly(make_an_eager_task, arg);
+    return 0;
+}
+
+TEST(a_task)
+{
+    assert_runs(make_tasks);
+}
+
+static int call_soon(void *arg)
+{
+    return cora_loop_call_soon(cora_get_running_loop(), free, NULL, arg);
+}
+
+static int add_done_callback(void *arg)
+{
+    return cora_future_add_done_callback(arg, NULL, NULL);
+}
+
+static int make_a_future(void *arg)
+{
+    cora_future *future = cora_loop_create_future(cora_get_running_loop());
+    int rc = future != NULL ? 0 : -ENOMEM;
+
+    (void)arg;
+    cora_future_unref(future);
+    return rc;
+}
+
+static int make_callbacks(void *arg)
+{
+    cora_future *future = cora_loop_create_future(cora_get_running_loop());
+
+    assert_fails_cleanly(call_soon, arg);
+    assert_fails_cleanly(make_a_future, arg);
+    assert_fails_cleanly(add_done_callback, future);
+    cora_future_unref(future);
+    return 0;
+}
+
+TEST(a_callback_and_a_future)
+{
+    assert_runs(make_callbacks);
+}
+
+/* ---- several futures ------------------------------------------------------------------------ */
+
+enum { SEVERAL = 3 };
+
+static int gather(void *arg)
+{
+    return cora_gather(arg, SEVERAL, NULL, 0);
+}
+
+static int wait_for_all(void *arg)
+{
+    int rc = cora_wait(arg, SEVERAL, INFINITY, CORA_ALL_COMPLETED);
+
+    return rc == SEVERAL ? 0 : rc;
+}
+
+static int take_as_completed(void *arg)
+{
+    cora_as_completed each;
+    cora_future *future;
+    int rc = cora_as_completed_start(&each, arg, SEVERAL, 5);
+
+    while (rc == 0)
+        rc = cora_as_completed_next(&each, &future);
+    cora_as_completed_stop(&each); /* also of one that has not started */
+    return rc == -CORA_ESTOPITERATION ? 0 : rc;
+}
+
+static int with_several(void *arg)
+{
+    cora_future *futures[SEVERAL];
+
+    for (int i = 0; i < SEVERAL; i++) {
+        int rc;
+
+        futures[i] = cora_loop_create_future(cora_get_running_loop());
+        rc = cora_future_set_result(futures[i], i, NULL);
+        assert_int_equal(rc, 0);
+    }
+    assert_fails_cleanly(arg, futures);
+    for (int i = 0; i < SEVERAL; i++)
+        cora_future_unref(futures[i]);
+    return 0;
+}
+
+static void assert_fails_cleanly_with_several(int (*once)(void *arg))
+{
+    int rc = run_virtual(with_several, (void *)once);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 0);
+}
+
+TEST(several_futures)
+{
+    assert_fails_cleanly_with_several(gather);
+    assert_fails_cleanly_with_several(wait_for_all);
+    assert_fails_cleanly_with_several(take_as_completed);
+}
+
+/* The shield fails, and not what it is held over. */
+static int shield(void *arg)
+{
+    cora_future *outer = cora_shield(arg);
+    bool is_pending = !cora_future_done(arg);
+
+    assert_true(is_pending);
+    if (outer == NULL)
+        return -ENOMEM;
+    cora_future_unref(outer);
+    return 0;
+}
+
+static int shields(void *arg)
+{
+    cora_future *inner = cora_loop_create_future(cora_get_running_loop());
+
+    (void)arg;
+    assert_fails_cleanly(shield, inner);
+    cora_future_unref(inner);
+    return 0;
+}
+
+TEST(a_shield)
+{
+    assert_runs(shields);
+}
+
+/* ---- scopes --------------------------------------------------------------------------------- */
+
+/* What is not limited must not begin: the first call that suspends is cut off. */
+static int enter_a_timeout(void *arg)
+{
+    cora_timeout timeout;
+    int rc;
+
+    (void)arg;
+    cora_timeout_enter(&timeout, 5);
+    rc = cora_sleep(1);
+    if (allocation_was_refused())
+        assert_int_equal(rc, -ECANCELED);
+    rc = cora_timeout_exit(&timeout, rc);
+    assert_int_equal(cora_task_cancelling(cora_current_task()), 0);
+    return rc;
+}
+
+static int enter_two(void *arg)
+{
+    cora_timeout timeout;
+    int rc;
+
+    cora_timeout_enter(&timeout, 5);
+    rc = enter_a_timeout(arg);
+    return cora_timeout_exit(&timeout, rc);
+}
+
+/* What is kept of the first is enough for one timeout, and not for one inside. */
+static int timeouts(void *arg)
+{
+    int rc = enter_a_timeout(arg);
+
+    assert_int_equal(rc, 0);
+    assert_fails_cleanly(enter_two, arg);
+    return 0;
+}
+
+TEST(a_timeout)
+{
+    assert_runs(timeouts);
+}
+
+/* It takes more to keep its record for the next one. */
+static int enter_the_first(void *arg)
+{
+    cora_timeout timeout;
+    int rc;
+
+    (void)arg;
+    refuse_allocation(1);
+    cora_timeout_enter(&timeout, 5);
+    assert_true(allocation_was_refused());
+    rc = cora_sleep(10);
+    rc = cora_timeout_exit(&timeout, rc);
+    return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+TEST(a_timeout_needs_no_more_than_its_record)
+{
+    assert_runs(enter_the_first);
+}
+
+static int group_up(void *arg)
+{
+    cora_task_group group;
+    int rc;
+
+    cora_task_group_enter(&group);
+    rc = cora_task_group_create_task_arg(&group, nothing, arg);
+    return cora_task_group_exit(&group, rc);
+}
+
+static int groups(void *arg)
+{
+    int rc = group_up(arg);
+
+    assert_int_equal(rc, 0);
+    assert_fails_cleanly(group_up, arg);
+    return 0;
+}
+
+TEST(a_group)
+{
+    assert_runs(groups);
+}
+
+/* ---- queues --------------------------------------------------------------------------------- */
+
+/* An item that has found no room is not in, and those that are stay in their order. */
+static int put_until_it_grows(void *arg)
+{
+    cora_queue queue;
+    intptr_t count = 0;
+    int rc = 0;
+
+    (void)arg;
+    cora_queue_init(&queue, 0);
+    while (rc == 0 && count < 100)
+        rc = cora_queue_put_nowait(&queue, (void *)++count);
+    if (rc < 0) {
+        int again = cora_queue_put_nowait(&queue, (void *)count);
+
+        assert_int_equal(again, 0);
+        assert_int_equal(cora_queue_qsize(&queue), count);
+    }
+    for (intptr_t i = 1; i <= count; i++) {
+        void *item = NULL;
+        int got = cora_queue_get_nowait(&queue, &item);
+
+        assert_int_equal(got, 0);
+        assert_int_equal((intptr_t)item, i);
+    }
+    cora_queue_destroy(&queue);
+    return rc;
+}
+
+TEST(a_queue)
+{
+    assert_fails_cleanly(put_until_it_grows, NULL);
+}
+
+static int put_without_memory(void *arg)
+{
+    cora_queue queue;
+    int rc;
+
+    (void)arg;
+    cora_queue_init(&queue, 1);
+    refuse_allocation(1);
+    rc = cora_queue_put(&queue, NULL);
+    refuse_allocation(0);
+    assert_int_equal(rc, -ENOMEM);
+    assert_true(cora_queue_empty(&queue));
+    return cora_queue_join(&queue); /* and no work is left */
+}
+
+TEST(a_put_that_may_wait)
+{
+    assert_runs(put_without_memory);
+}
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+struct job_args {
+    int done;
+};
+
+static int job(void *arg)
+{
+    struct job_args *a = arg;
+
+    a->done = 1;
+    return 0;
+}
+
+static int run_a_job(void *arg)
+{
+    struct job_args args = {0};
+    int rc = cora_to_thread(job, &args);
+
+    (void)arg;
+    assert_int_equal(args.done, rc == 0);
+    return rc;
+}
+
+static int run_jobs(void *arg)
+{
+    assert_fails_cleanly(run_a_job, arg);
+    return 0;
+}
+
+TEST(a_job_in_a_thread)
+{
+    assert_runs(run_jobs);
+}
