@@ -129,6 +129,8 @@ int cora_as_completed_start(cora_as_completed *each, cora_future *const futures[
     int rc = cora__futures_check(futures, count, &loop);
 
     *inside(each) = NULL;
+    if (rc == 0 && loop != cora__loop_running)
+        rc = cora__loop_running != NULL ? -CORA_EWRONGLOOP : -CORA_ENOLOOP;
     if (rc == 0 && isnan(timeout))
         rc = -EINVAL;
     if (rc < 0)
@@ -137,7 +139,7 @@ int cora_as_completed_start(cora_as_completed *each, cora_future *const futures[
     iteration = create(loop, count);
     if (first == NULL || iteration == NULL)
         rc = -ENOMEM;
-    else if (!isinf(timeout) && count > 0)
+    else if (timeout != INFINITY && count > 0)
         rc = cora__timer_start(loop, &iteration->timer, cora_loop_time(loop) + timeout);
     if (rc == 0) {
         watch_all(iteration, futures, first, count);

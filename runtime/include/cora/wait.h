@@ -62,8 +62,9 @@ CORA_API CORA_MUST_CHECK int cora_as_completed_start(cora_as_completed *each,
                                                      double timeout);
 
 /*
- * Suspends until the next one is done: 0 and *ret, borrowed. -CORA_ESTOPITERATION after the last;
- * -ETIMEDOUT; -ECANCELED.
+ * Suspends until the next one is done: 0 and *ret, borrowed. -CORA_ESTOPITERATION after as many
+ * calls as there are futures; -ETIMEDOUT for each that was too late; -ECANCELED: the call counts
+ * all the same, as in asyncio; -CORA_ENOTASK.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_as_completed_next(cora_as_completed *each,
                                                                   cora_future **ret);
