@@ -28,19 +28,37 @@ TEST(what_needs_the_lock_is_refused_without_it)
     assert_int_equal(rc, -CORA_EINVALIDSTATE);
 }
 
+static int acquire(void *arg)
+{
+    return cora_condition_acquire(arg);
+}
+
+/* Even if somebody waits for the lock, who would have it were it let go. */
 TEST(a_wait_outside_a_task_is_refused_and_the_lock_stays_held)
 {
     cora_condition condition = CORA_CONDITION_INIT;
+    cora_loop *loop = virtual_loop();
+    cora_task *task = cora_loop_create_task_arg(loop, NULL, acquire, "acquire", &condition);
     int rc = cora_condition_acquire(&condition);
 
     assert_int_equal(rc, 0);
+    rc = cora_loop_run_ready(loop);
+    assert_int_equal(rc, 1);
     rc = cora_condition_wait(&condition);
     assert_int_equal(rc, -CORA_ENOTASK);
     assert_true(cora_condition_locked(&condition));
     rc = cora_condition_notify_all(&condition);
     assert_int_equal(rc, 0);
+    rc = cora_loop_run_ready(loop);
+    assert_int_equal(rc, 0);
     rc = cora_condition_release(&condition);
     assert_int_equal(rc, 0);
+    rc = cora_loop_run_ready(loop);
+    assert_int_equal(rc, 1);
+    rc = cora_task_result(task);
+    assert_int_equal(rc, 0);
+    cora_task_unref(task);
+    cora_loop_free(loop);
 }
 
 /* ---- two conditions on one lock ------------------------------------------------------------- */
@@ -88,6 +106,11 @@ static int share_a_lock(void *arg)
     (void)arg;
     cora_condition_init(&full, &lock);
     cora_condition_init(&empty, &lock);
+    rc = cora_condition_acquire(&full);
+    assert_int_equal(rc, 0);
+    assert_true(cora_condition_locked(&empty));
+    rc = cora_lock_release(&lock);
+    assert_int_equal(rc, 0);
     tasks[0] = cora_create_task(await_notice, .condition = &full, .name = "full");
     tasks[1] = cora_create_task(await_notice, .condition = &empty, .name = "empty");
     tasks[2] = cora_create_task(await_notice, .condition = &full, .name = "full again");
