@@ -244,8 +244,10 @@ size_t cora__symbols_find(struct cora__symbols *symbols, uintptr_t address, cora
     unit = find_unit(module, address, &bias);
     if (unit != NULL)
         count = find_by_unit(unit, address - bias, frames, room);
-    if (count == 0) {
+    if (count == 0) { /* the compiler describes no copy of a function of the same code */
         frames[0] = (cora_frame){.function = dwfl_module_addrname(module, address)};
+        if (unit != NULL)
+            set_line(&frames[0], unit, address - bias);
         count = frames[0].function != NULL;
     }
     return count;

@@ -6,7 +6,7 @@
  * Names of static functions come from the symbol table, lines and inlined functions from the
  * debugging information (-g): a program that was stripped has neither.
  *
- * libdw puts 150 KiB and more on its stack, which a task has not: it is to be called by
+ * libdw puts 150 KiB and more on its stack, which a task has not: all but close is to be called by
  * cora__symbols_call.
  */
 #ifndef CORA_UNWIND_SYMBOLS_H

@@ -13,9 +13,11 @@
 #include <cora/coroutine.h>
 #include <cora/error.h>
 #include <cora/event.h>
+#include <cora/frame.h>
 #include <cora/future.h>
 #include <cora/gather.h>
 #include <cora/generator.h>
+#include <cora/graph.h>
 #include <cora/lock.h>
 #include <cora/loop.h>
 #include <cora/queue.h>

@@ -387,6 +387,54 @@ TEST(BaseTaskTests_test_tb_logger_not_called_after_cancel)
     assert_int_equal(reports.count, 0);
 }
 
+/* ---- stacks ------------------------------------------------------------------------------------
+ */
+
+/* A coroutine's frame is one in Python, and what it awaits has frames of its own: of the running
+ * task asyncio tells foo alone. Here the stack is all there is: the oldest call of it is foo. */
+static void bar(void)
+{
+    cora_task *task = cora_current_task();
+    cora_call_stack *stack = NULL;
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    int rc = cora_task_get_stack(&stack, task, -1);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(stack->count, 1);
+    assert_string_equal(stack->frames[0].function, "foo");
+    cora_call_stack_free(stack);
+    rc = cora_task_print_stack(task, -1, file);
+    assert_int_equal(rc, 0);
+    assert_int_equal(fclose(file), 0);
+    assert_non_null(strstr(text, "in foo()\n"));
+    free(text);
+}
+
+static int foo(void *arg)
+{
+    (void)arg;
+    bar();
+    return 0;
+}
+
+static int get_stack(void *arg)
+{
+    (void)arg;
+    return cora_await_unref(cora_create_task_arg(foo, NULL));
+}
+
+TEST(BaseTaskTests_test_get_stack)
+{
+    int rc;
+
+    begin();
+    rc = run_task(get_stack, NULL);
+    assert_int_equal(rc, 0);
+    end();
+}
+
 /* ---- cancelling and uncancelling ------------------------------------------------------------ */
 
 static int sleep_ten(void *arg)
