@@ -88,7 +88,7 @@ static int add_future(struct futures *futures, struct cora_future *future)
     struct cora_future **items;
 
     for (size_t i = 0; i < futures->count; i++)
-        if (futures->items[i] == future) /* gathers can wait for one another in a ring */
+        if (futures->items[i] == future) /* by two ways, each of which may fork again */
             return 0;
     items = cora__grow(futures->items, futures->count, 1, &futures->room, sizeof items[0]);
     if (items == NULL)

@@ -52,11 +52,12 @@ int cora_task_get_stack(cora_call_stack **ret, cora_task *task, int limit)
     rc = cora__symbols_call(capture, stack);
     if (rc == 0)
         rc = stack->rc;
-    if (rc == 0)
-        *ret = &stack->stack;
-    else
+    if (rc < 0) {
         cora_call_stack_free(&stack->stack);
-    return rc;
+        return rc;
+    }
+    *ret = &stack->stack;
+    return 0;
 }
 
 void cora_call_stack_free(cora_call_stack *self)
