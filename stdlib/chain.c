@@ -130,11 +130,14 @@ struct chains {
 static void close_chains(void *arg)
 {
     struct chains *chains = arg;
+    struct chain *chain, *next;
 
-    while (chains->first != NULL) {
-        const struct chain_kind *kind = chains->first->kind;
-        cora_concurrent_future *concurrent = take_down(chains->first);
+    for (chain = chains->first; chain != NULL; chain = next) {
+        const struct chain_kind *kind = chain->kind;
+        cora_concurrent_future *concurrent;
 
+        next = chain->next;
+        concurrent = take_down(chain);
         if (kind->closed != NULL)
             kind->closed(concurrent);
         cora_concurrent_future_unref(concurrent);
