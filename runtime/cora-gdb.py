@@ -31,7 +31,11 @@ def saved_registers(place):
         return ucontext_registers(pointer(place, "ucontext_t")["uc_mcontext"])
     sp = gdb.Value(int(frame + 1))
     if "bp" in fields_of(frame.dereference()):
-        return {"rsp": sp, "rip": frame["pc"], "rbp": frame["bp"]}
+        pc = frame["pc"]
+        if int(pc) == address_of("cora__context_resume_rounded"):
+            rounded = pointer(sp, "struct cora__context_rounded")
+            sp, pc = gdb.Value(int(rounded + 1)), rounded["pc"]
+        return {"rsp": sp, "rip": pc, "rbp": frame["bp"]}
     return {"sp": sp, "pc": frame["pc"], "x29": frame["fp"]}
 
 
@@ -43,6 +47,10 @@ def ucontext_registers(machine):
         registers = {f"x{i}": machine["regs"][i] for i in range(31)}
         return dict(registers, sp=machine["sp"], pc=machine["pc"])
     raise gdb.GdbError("what a ucontext_t saves is not known for this machine")
+
+
+def address_of(symbol):
+    return int(gdb.parse_and_eval(f"(unsigned long)&{symbol}"))
 
 
 def fields_of(value):

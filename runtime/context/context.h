@@ -6,6 +6,7 @@
  *   cora__context_switch(&sp, to)                     stop here, leave our own in sp, go on with to
  *   cora__context_get_rounding, _set_rounding         the floating-point control words
  *   cora__context_registers(sp)                       where it stopped, for a look at its stack
+ *   cora__context_enter_thread()                      before a thread's first switch
  *
  * The switch is inline assembly that declares every register as clobbered. The compiler then saves
  * exactly the callee-saved registers that are live, its unwind tables describe where, and no call

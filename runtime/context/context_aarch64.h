@@ -40,6 +40,11 @@ static inline void cora__context_set_rounding(struct cora__context_rounding roun
     __asm__ volatile("msr fpcr, %0" : : "r"(rounding.fpcr));
 }
 
+/* The thread is about to switch. */
+static inline void cora__context_enter_thread(void)
+{
+}
+
 static inline __attribute__((always_inline)) void cora__context_switch(void **from, void *to)
 {
     register void **a __asm__("x0") = from;

@@ -22,6 +22,11 @@ static inline void cora__context_set_rounding(struct cora__context_rounding roun
     fesetenv(&rounding.environment);
 }
 
+/* The thread is about to switch. */
+static inline void cora__context_enter_thread(void)
+{
+}
+
 /* What is saved lies on the stack of the one who stopped, as with the other switches. */
 static inline void cora__context_switch(void **from, void *to)
 {

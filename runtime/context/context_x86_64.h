@@ -1,11 +1,21 @@
 /*
  * The switch for x86-64, System V ABI.
  *
- * Saved on the stack, from sp up: the two control words that the ABI calls callee-saved, mxcsr and
- * the x87 control word (rounding, denormals, exception masks), so that a task which changes its
- * rounding mode keeps it across a suspension and nobody else sees it; where to go on; and rbp,
- * which cannot be declared clobbered where the compiler keeps a frame pointer in it. All else is
- * clobbered (see context.h). Files that use it are compiled with -mno-red-zone, for it pushes.
+ * Saved on the stack, from sp up: where to go on, and rbp, which cannot be declared clobbered where
+ * the compiler keeps a frame pointer in it. All else is clobbered (see context.h). Files that use
+ * it are compiled with -mno-red-zone, for it pushes.
+ *
+ * The floating-point control words (rounding, exception masks) are callee-saved, too, and a task
+ * that changes its rounding mode is to keep it while nobody else sees it. Saving both at every
+ * switch takes 3 ns, three times the rest: storing mxcsr waits for the unit to drain. Storing the
+ * x87 word and loading either takes next to nothing. So a switch only looks at the x87 word, which
+ * whatever <fenv.h> sets changes together with mxcsr. While it is as the ABI has it at the start of
+ * a process, no words are saved, and the next one begins with those. Where it is not, the switch
+ * takes the long way (context_x86_64.c): a frame with both words, whose pc is a piece of code that
+ * loads them and goes on at the pc that lies behind them.
+ *
+ * What somebody writes into mxcsr alone, by _mm_setcsr, lasts until the next switch: nobody else
+ * sees it. Whether denormals are flushed is the thread's choice, which the switch keeps.
  */
 #ifndef CORA_CONTEXT_X86_64_H
 #define CORA_CONTEXT_X86_64_H
@@ -13,11 +23,23 @@
 #include <stdint.h>
 
 struct cora__context_frame {
-    uint32_t mxcsr;
-    uint32_t x87cw;
     void *pc;
     void *bp;
 };
+
+/* What lies above the frame if its pc is cora__context_resume_rounded. */
+struct cora__context_rounded {
+    uint32_t mxcsr;
+    uint32_t x87cw;
+    void *pc;
+};
+
+extern char cora__context_switch_rounded[] __attribute__((visibility("hidden")));
+extern char cora__context_resume_rounded[] __attribute__((visibility("hidden")));
+
+/* What every switch loads: mxcsr as at the start of a process, but for the thread's own choice. */
+extern _Thread_local uint32_t cora__context_mxcsr
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* Where the compiler may use more registers it keeps values in them, too. */
 #ifdef __AVX512F__
@@ -42,23 +64,38 @@ static inline void cora__context_get_rounding(struct cora__context_rounding *rou
 
 static inline void cora__context_set_rounding(struct cora__context_rounding rounding)
 {
+    uint16_t now;
+
     __asm__ volatile("ldmxcsr %0" : : "m"(rounding.mxcsr));
-    __asm__ volatile("fldcw %0" : : "m"(rounding.x87cw));
+    __asm__ volatile("fnstcw %0" : "=m"(now));
+    if (now != rounding.x87cw) /* loading it takes 1.2 ns */
+        __asm__ volatile("fldcw %0" : : "m"(rounding.x87cw));
 }
 
+/* The thread is about to switch: whether it flushes denormals now is its choice. */
+static inline void cora__context_enter_thread(void)
+{
+    enum { ORDINARY = 0x1f80, FLUSH = 0x8040 }; /* FTZ and DAZ */
+    struct cora__context_rounding rounding;
+
+    cora__context_get_rounding(&rounding);
+    cora__context_mxcsr = ORDINARY | (rounding.mxcsr & FLUSH);
+}
+
+/* The slot of the pc is where the x87 word is looked at first. */
 static inline __attribute__((always_inline)) void cora__context_switch(void **from, void *to)
 {
     __asm__ volatile("leaq    1f(%%rip), %%rax\n\t"
                      "pushq   %%rbp\n\t"
                      "pushq   %%rax\n\t"
-                     "subq    $8, %%rsp\n\t"
-                     "stmxcsr (%%rsp)\n\t"
-                     "fnstcw  4(%%rsp)\n\t"
+                     "fnstcw  (%%rsp)\n\t"
+                     "cmpw    $0x37f, (%%rsp)\n\t"
+                     "jne     cora__context_switch_rounded\n\t"
+                     "movq    cora__context_mxcsr@gottpoff(%%rip), %%rcx\n\t"
+                     "movq    %%rax, (%%rsp)\n\t"
                      "movq    %%rsp, (%%rdi)\n\t"
                      "movq    %%rsi, %%rsp\n\t"
-                     "ldmxcsr (%%rsp)\n\t"
-                     "fldcw   4(%%rsp)\n\t"
-                     "addq    $8, %%rsp\n\t"
+                     "ldmxcsr %%fs:(%%rcx)\n\t"
                      "popq    %%rax\n\t"
                      "popq    %%rbp\n\t"
                      "jmpq    *%%rax\n"

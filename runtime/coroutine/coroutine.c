@@ -17,6 +17,7 @@ static _Thread_local struct cora_coroutine thread_coroutine;
 
 struct cora_coroutine *cora__coroutine_enter_thread(void)
 {
+    cora__context_enter_thread();
     cora__fiber_init_thread(&thread_coroutine.fiber);
     thread_coroutine.state = CORA_COROUTINE_RUNNING;
     cora__coroutine_running = &thread_coroutine;

@@ -294,6 +294,7 @@ static int enter(struct cora_loop *loop)
         return -CORA_ERUNNING;
     loop->is_running = true;
     loop->through_loop = loop->debug;
+    cora__context_enter_thread();
     cora__context_get_rounding(&loop->rounding);
     loop->thread = pthread_self();
     loop->coroutine = cora__coroutine_self();
