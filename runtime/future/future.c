@@ -37,8 +37,11 @@ void cora__future_drop_callbacks(struct cora_future *future)
     }
 }
 
-static void report_lost(struct cora_future *future)
+void cora__future_report_lost(struct cora_future *future)
 {
+    if (!future->error_unasked)
+        return;
+    future->error_unasked = false;
     if (future->kind != NULL && future->kind->report_lost != NULL)
         future->kind->report_lost(future);
     else
@@ -47,15 +50,12 @@ static void report_lost(struct cora_future *future)
 
 void cora_future_unref(cora_future *future)
 {
-    if (future == NULL || --future->refs > 0)
+    if (future == NULL)
         return;
-    if (future->error_unasked) {
-        future->refs = 1; /* the handler may look at it, and keep it */
-        future->error_unasked = false;
-        report_lost(future);
-        if (--future->refs > 0)
-            return;
-    }
+    if (future->refs == 1)
+        cora__future_report_lost(future);
+    if (--future->refs > 0)
+        return;
 
     struct cora_loop *loop = future->loop;
 

@@ -86,6 +86,10 @@ static inline void cora__future_watch(struct cora_future *future, struct cora__h
 /* Who waits for it will never be called. */
 void cora__future_drop_callbacks(struct cora_future *future);
 
+/* Before the last reference goes: reports an error that nobody has asked for. The handler that is
+ * told may take a reference of its own. */
+void cora__future_report_lost(struct cora_future *future);
+
 /* cancel() of a plain future, for kinds that do something before. */
 bool cora__future_cancel_plain(struct cora_future *future, const char *message);
 

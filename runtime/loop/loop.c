@@ -6,10 +6,10 @@
  *     batch     run exactly what is queued by then
  *
  * While tasks do nothing but hand over to one another, whole iterations pass without the loop: a
- * suspending step goes straight to the next (cora__loop_suspend) and takes the next batch by itself
- * when this one is used up. After so many turns control comes back here, where the clock is read;
- * 50 us after the last look the poller and the timers have their turn. So no step pays for a system
- * call or the clock, and nothing starves.
+ * suspending step goes straight to the next (cora__loop_suspend), round and round the ring. After
+ * so many turns of it control comes back here, where the clock is read; 50 us after the last look
+ * the poller and the timers have their turn. So no step pays for a system call or the clock, and
+ * nothing starves.
  */
 #include "loop/loop.h"
 
@@ -26,7 +26,7 @@
 #include <time.h>
 
 enum {
-    MOST_TURNS = 256, /* between readings of the clock */
+    MOST_TURNS = 128, /* between readings of the clock */
 };
 
 static const double LOOK_INTERVAL = 50e-6; /* seconds between looks at I/O while work is ready */
@@ -81,21 +81,30 @@ bool cora__loop_is_due(const struct cora_loop *loop, double when)
 
 static void run_step(struct cora_loop *loop, struct cora__handle *step)
 {
-    if (step->coroutine == NULL && !loop->hooks->start(step, NULL))
+    if (step->sp == NULL && !loop->hooks->start(step, NULL))
         return;
     cora__loop_set_running(loop, step);
     cora__coroutine_transfer(loop->coroutine, &loop->coroutine->sp, step->coroutine, step->sp);
+    loop->running = NULL;
+}
+
+/* A callback may be gone when it returns, and so may the next: the loop keeps its place. */
+static void run_callback(struct cora_loop *loop, struct cora__handle *handle)
+{
+    cora__list_prepend(&handle->link, &loop->place.link);
+    cora__loop_leave_ring(loop, handle);
+    cora__loop_set_running(loop, handle);
+    handle->fn(handle->arg);
+    loop->running = NULL;
+    cora__loop_leave_ring(loop, &loop->place);
 }
 
 static void run_handle(struct cora_loop *loop, struct cora__handle *handle)
 {
-    if (cora__handle_is_step(handle)) {
+    if (cora__handle_is_step(handle))
         run_step(loop, handle);
-    } else {
-        cora__loop_set_running(loop, handle);
-        handle->fn(handle->arg);
-    }
-    loop->running = NULL;
+    else
+        run_callback(loop, handle);
 }
 
 /* Debug mode: the same, with a report of what held the loop for long. */
@@ -106,10 +115,12 @@ static void run_handle_timed(struct cora_loop *loop, struct cora__handle *handle
     double start = cora_loop_time(loop);
 
     /* Before it runs, for it may be gone afterwards. */
-    if (is_step)
+    if (is_step) {
         loop->hooks->describe(handle, who, sizeof who);
-    else
+        cora__list_prepend(&handle->link, &loop->place.link); /* so that it comes back here */
+    } else {
         cora__describe_callback(handle, who, sizeof who);
+    }
     run_handle(loop, handle);
 
     double took = cora_loop_time(loop) - start;
@@ -117,35 +128,58 @@ static void run_handle_timed(struct cora_loop *loop, struct cora__handle *handle
     cora__context_current = NULL; /* the handle's may be gone with it */
     if (took >= loop->slow_callback_duration)
         cora__loop_report(loop, NULL, NULL, 0, "%s held the loop for %.3f seconds", who, took);
+    if (is_step)
+        cora__loop_leave_ring(loop, &loop->place);
 }
 
 static void run_batch(struct cora_loop *loop)
 {
-    loop->tick++;
-    while (cora__loop_in_batch(loop) && !loop->interrupted) {
-        struct cora__handle *handle = cora__loop_first(loop);
+    loop->cursor = loop->ready.link.next;
+    while (loop->cursor != &loop->ready.link && !loop->interrupted) {
+        struct cora__handle *handle = cora__handle_of_link(loop->cursor);
 
-        cora__list_remove(&handle->link);
-        loop->turns--;
         if (loop->debug)
             run_handle_timed(loop, handle);
         else
             run_handle(loop, handle);
     }
+    if (loop->cursor != &loop->ready.link) { /* interrupted: the ring begins here next time */
+        cora__list_remove(&loop->ready.link);
+        cora__list_append(loop->cursor, &loop->ready.link);
+    }
+    loop->cursor = &loop->ready.link;
+}
+
+/* Whether anything is queued besides what runs now. */
+static bool has_ready(const struct cora_loop *loop)
+{
+    const struct cora__list *first = loop->ready.link.next;
+
+    return (loop->running != NULL && first == loop->cursor ? first->next : first) !=
+           &loop->ready.link;
+}
+
+/* Whether the ring may go round once more without a look at the clock and the poller. */
+static bool goes_round(struct cora_loop *loop)
+{
+    return --loop->turns > 0 && !loop->interrupted && !cora__list_empty(&loop->ready.link);
 }
 
 struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_coroutine *spare)
 {
-    while (cora__loop_goes_on(loop)) {
-        struct cora__handle *handle = cora__loop_first(loop);
+    for (;;) {
+        struct cora__handle *next = cora__handle_of_link(loop->cursor);
 
-        if (!cora__handle_is_step(handle))
-            break;
-        cora__list_remove(&handle->link);
-        if (handle->coroutine != NULL || loop->hooks->start(handle, spare))
-            return handle;
+        if (next == &loop->ready) {
+            if (!goes_round(loop))
+                return NULL;
+            loop->cursor = next->link.next;
+        } else if (!cora__handle_is_step(next)) {
+            return NULL;
+        } else if (next->sp != NULL || loop->hooks->start(next, spare)) {
+            return next;
+        }
     }
-    return NULL;
 }
 
 /* ---- the iteration ------------------------------------------------------------------------- */
@@ -161,7 +195,7 @@ double cora_loop_timeout(cora_loop *loop)
 {
     double deadline = first_deadline(loop);
 
-    if (!cora__list_empty(&loop->ready) || loop->stopping)
+    if (has_ready(loop) || loop->stopping)
         return 0;
     if (deadline == INFINITY)
         return -1;
@@ -232,9 +266,9 @@ static void process_events(struct cora_loop *loop)
 /* The holds come before the calls: a thread makes its call first and releases the loop then. */
 static bool can_be_woken(struct cora_loop *loop)
 {
-    return !cora__list_empty(&loop->ready) || first_deadline(loop) < INFINITY ||
-           loop->watched > 0 || loop->signals > 0 || loop->holds > 0 || loop->stopping ||
-           loop->notified || cora__foreign_waits(loop);
+    return has_ready(loop) || first_deadline(loop) < INFINITY || loop->watched > 0 ||
+           loop->signals > 0 || loop->holds > 0 || loop->stopping || loop->notified ||
+           cora__foreign_waits(loop);
 }
 
 /*
@@ -257,7 +291,7 @@ static bool time_to_look(struct cora_loop *loop)
 
 static int iterate(struct cora_loop *loop)
 {
-    bool work = !cora__list_empty(&loop->ready);
+    bool work = has_ready(loop);
 
     cora__timers_clean(&loop->timers); /* as asyncio does in every iteration */
 
@@ -293,7 +327,6 @@ static int enter(struct cora_loop *loop)
     if (loop->is_running || cora__loop_running != NULL)
         return -CORA_ERUNNING;
     loop->is_running = true;
-    loop->through_loop = loop->debug;
     cora__context_enter_thread();
     cora__context_get_rounding(&loop->rounding);
     loop->thread = pthread_self();
@@ -363,7 +396,8 @@ int cora_loop_run_ready(cora_loop *loop)
     if (rc < 0)
         return rc;
     loop->turns = 0; /* one batch, then back to the host */
-    for (struct cora__list *link = loop->ready.next; link != &loop->ready; link = link->next)
+    for (struct cora__list *link = loop->ready.link.next; link != &loop->ready.link;
+         link = link->next)
         rc++;
     run_batch(loop);
     loop->stopping = false;
@@ -388,7 +422,7 @@ bool cora_loop_is_closed(const cora_loop *loop)
 
 void cora__loop_interrupt(struct cora_loop *loop)
 {
-    loop->interrupted = loop->through_loop = 1;
+    loop->interrupted = true;
     cora__poller_wake(loop);
 }
 
@@ -452,6 +486,12 @@ static void close_attachments(struct cora_loop *loop)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
+/* What makes the loop's own handles differ from steps; it is never called. */
+static void stand_in(void *arg)
+{
+    (void)arg;
+}
+
 int cora_new_event_loop(cora_loop **ret)
 {
     struct cora_loop *loop = calloc(1, sizeof *loop);
@@ -459,7 +499,9 @@ int cora_new_event_loop(cora_loop **ret)
 
     if (loop == NULL)
         return -ENOMEM;
-    cora__list_init(&loop->ready);
+    cora__handle_init(&loop->ready, stand_in, NULL);
+    cora__handle_init(&loop->place, stand_in, NULL);
+    loop->cursor = &loop->ready.link;
     cora__list_init(&loop->foreign);
     cora__list_init(&loop->all_tasks);
     cora__list_init(&loop->async_generators);
@@ -497,7 +539,7 @@ int cora_loop_close(cora_loop *loop)
     close_attachments(loop);
     loop->closed = true;
     cora__foreign_close(loop);
-    drop_all(&loop->ready);
+    drop_all(&loop->ready.link);
     cora__timers_close(loop); /* before the tasks, on whose stacks many of them lie */
     if (loop->hooks != NULL)
         loop->hooks->close(loop);

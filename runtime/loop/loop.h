@@ -4,6 +4,12 @@
  * Everything that the loop can run is a handle: a callback, or a step of a task. A handle is a node
  * of one list at a time, the ready queue or the callbacks of the future it waits for; so nothing is
  * allocated to queue it and nothing is queued twice.
+ *
+ * The ready queue is a ring, of which the loop is a node like the others: its head. A step stays in
+ * its place while it runs, and what is queued meanwhile goes before it. So who yields has nothing
+ * to do but to go on with the next in the ring, and is the last in it by then; and when the next is
+ * the head, what was queued at the beginning of the iteration has run, and what follows is the next
+ * iteration's.
  */
 #ifndef CORA_LOOP_INTERNAL_H
 #define CORA_LOOP_INTERNAL_H
@@ -28,23 +34,21 @@ struct cora__handle_kind {
 };
 
 struct cora__handle {
-    struct cora__list link;       /* the list it waits in */
+    struct cora__list link; /* the list it waits in */
+    void *sp;               /* where a step goes on; NULL: a callback, or it has not started */
     struct cora_context *context; /* in which it runs */
     cora_callback *fn;            /* NULL: a step of a task */
     union {
         void *arg;                        /* of the callback */
-        struct cora_coroutine *coroutine; /* on whose stack a step goes on; NULL: not started */
+        struct cora_coroutine *coroutine; /* on whose stack the step goes on; NULL: not started */
     };
-    union {
-        const struct cora__handle_kind *kind; /* of the callback; NULL: a plain one */
-        void *sp;                             /* where the step goes on */
-    };
-    unsigned tick; /* the iteration in which it was queued: it runs in a later one */
+    const struct cora__handle_kind *kind; /* of the callback; NULL: a plain one, or a step */
 };
 
 static inline void cora__handle_init(struct cora__handle *handle, cora_callback *fn, void *arg)
 {
     cora__list_init(&handle->link);
+    handle->sp = NULL;
     handle->context = NULL;
     handle->fn = fn;
     handle->arg = arg;
@@ -59,13 +63,13 @@ static inline bool cora__handle_is_step(const struct cora__handle *handle)
 /* The handle, which is in no list, will never run: frees what was allocated for it. */
 static inline void cora__handle_drop(struct cora__handle *handle)
 {
-    if (!cora__handle_is_step(handle) && handle->kind != NULL && handle->kind->drop != NULL)
+    if (handle->kind != NULL && handle->kind->drop != NULL)
         handle->kind->drop(handle);
 }
 
 static inline struct cora_future *cora__handle_waiter(const struct cora__handle *handle)
 {
-    if (cora__handle_is_step(handle) || handle->kind == NULL || handle->kind->waiter == NULL)
+    if (handle->kind == NULL || handle->kind->waiter == NULL)
         return NULL;
     return handle->kind->waiter(handle);
 }
@@ -119,20 +123,19 @@ struct cora__loop_hooks {
 
 struct cora_loop {
     /* The hot part: what a suspending task touches. */
-    struct cora__list ready;          /* what is to run, in order */
-    unsigned tick;                    /* counts iterations: what was queued in this one waits */
-    int turns;                        /* steps left until the loop itself looks around */
-    struct cora__handle *running;     /* what runs now */
+    struct cora__handle ready;        /* the head of the ring, which stands for the loop itself */
+    struct cora__list *cursor;        /* in the ring: who runs, or else who is next */
+    struct cora__handle *running;     /* what runs now; NULL: the loop */
     struct cora_coroutine *coroutine; /* the stack that the loop runs on */
-    /* Every step goes through the loop: it times them, or is to end. Also set by a signal handler.
-     */
-    atomic_bool through_loop;
+    int turns; /* times the ring may go round until the loop itself looks around */
     const struct cora__loop_hooks *hooks;
 
     /* Iterations. See loop.c. */
     bool is_running, closed, stopping, look;
     bool ends_in_deadlock; /* where nothing can wake it: report, and end */
     bool debug;
+    struct cora__handle
+        place;               /* in the ring for a callback that runs; behind a step that is timed */
     atomic_bool interrupted; /* end at once, with -EINTR */
     atomic_bool notified;    /* call on_notified at the next look */
     void (*on_notified)(struct cora_loop *loop);
@@ -185,16 +188,20 @@ extern _Thread_local struct cora_loop *cora__loop_running
 /* Queues a handle for the next iteration. It must be in no list. */
 static inline void cora__loop_push(struct cora_loop *loop, struct cora__handle *handle)
 {
-    handle->tick = loop->tick;
-    cora__list_append(&loop->ready, &handle->link);
+    cora__list_append(loop->cursor, &handle->link);
 }
 
 /* Queues all the handles of a list, in order. */
 static inline void cora__loop_push_all(struct cora_loop *loop, struct cora__list *handles)
 {
-    for (struct cora__list *link = handles->next; link != handles; link = link->next)
-        cora__container_of(link, struct cora__handle, link)->tick = loop->tick;
-    cora__list_splice(&loop->ready, handles);
+    cora__list_splice(loop->cursor, handles);
+}
+
+/* Takes the running step out of the ring; what is queued from now on goes where it was. */
+static inline void cora__loop_leave_ring(struct cora_loop *loop, struct cora__handle *step)
+{
+    loop->cursor = step->link.next;
+    cora__list_remove(&step->link);
 }
 
 /* Makes the loop go through a full iteration next, with timers and I/O. */
@@ -273,40 +280,15 @@ void cora__loop_interrupt(struct cora_loop *loop);
 void cora__loop_notify(struct cora_loop *loop);
 
 /*
- * The next step, with its coroutine, if the loop itself need not act first; else NULL. `spare` is
- * the coroutine of a task that has just ended, for a step that has none yet; it may be NULL.
+ * The next step, with its coroutine, at the cursor or behind steps there that could not start; NULL
+ * if it is the loop that has to act. `spare` is the coroutine of a task that has just ended, for a
+ * step that has none yet; it may be NULL.
  */
 struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_coroutine *spare);
 
-/* The first handle that is queued; only if the queue is not empty. */
-static inline struct cora__handle *cora__loop_first(const struct cora_loop *loop)
+static inline struct cora__handle *cora__handle_of_link(struct cora__list *link)
 {
-    return cora__container_of(loop->ready.next, struct cora__handle, link);
-}
-
-/* Whether the first handle belongs to this iteration's batch. */
-static inline bool cora__loop_in_batch(const struct cora_loop *loop)
-{
-    return !cora__list_empty(&loop->ready) && cora__loop_first(loop)->tick != loop->tick;
-}
-
-/*
- * Whether something is left to run in this batch or, where it is used up, in a next one, which then
- * begins as it would in a whole iteration. False too where the loop must look around first, or
- * wants to time every step.
- */
-static inline bool cora__loop_goes_on(struct cora_loop *loop)
-{
-    loop->turns--;
-    if (atomic_load_explicit(&loop->through_loop, memory_order_relaxed) ||
-        cora__list_empty(&loop->ready))
-        return false;
-    if (cora__loop_first(loop)->tick == loop->tick) {
-        if (loop->turns < 0)
-            return false;
-        loop->tick++;
-    }
-    return true;
+    return cora__container_of(link, struct cora__handle, link);
 }
 
 /* Makes `step` the one that runs. */
@@ -323,8 +305,7 @@ static inline void cora__loop_set_running(struct cora_loop *loop, struct cora__h
  */
 static inline void cora__loop_prefetch(const struct cora__handle *next)
 {
-    const struct cora__handle *second =
-        cora__container_of(next->link.next, struct cora__handle, link);
+    const struct cora__handle *second = cora__handle_of_link(next->link.next);
 
     __builtin_prefetch(second->link.next, 1);
     __builtin_prefetch(second->sp);
@@ -333,33 +314,37 @@ static inline void cora__loop_prefetch(const struct cora__handle *next)
 
 /*
  * Stops the running step, `self`, until it is run again: straight to the next step where that comes
- * next, else to the loop. It must be queued, or in the list of something that will queue it.
- * Inline, for it is what every suspension of every task goes through.
+ * next, else to the loop. The cursor is past it: it has left the ring, and is in the list of
+ * something that will queue it, or it yields. Inline, for every suspension goes through it.
  */
 static inline __attribute__((always_inline)) void cora__loop_suspend(struct cora_loop *loop,
                                                                      struct cora__handle *self)
 {
     struct cora_coroutine *coroutine = cora__coroutine_running;
-    struct cora__handle *next = NULL;
+    struct cora__handle *next = cora__handle_of_link(loop->cursor);
 
     self->coroutine = coroutine; /* a generator, perhaps, that the task is running */
     self->context = cora__context_current;
-    if (cora__loop_goes_on(loop)) {
-        next = cora__loop_first(loop);
-        if (cora__handle_is_step(next) && next->coroutine != NULL) {
-            cora__loop_prefetch(next);
-            cora__list_pop(&loop->ready);
-        } else {
-            next = cora__loop_next_step(loop, NULL);
+    if (next->sp != NULL) {
+        cora__loop_prefetch(next);
+    } else {
+        next = cora__loop_next_step(loop, NULL);
+        if (next == NULL) {
+            cora__coroutine_transfer(coroutine, &self->sp, loop->coroutine, loop->coroutine->sp);
+            return;
         }
     }
-    if (next == NULL) {
-        cora__coroutine_transfer(coroutine, &self->sp, loop->coroutine, loop->coroutine->sp);
-    } else {
-        cora__loop_set_running(loop, next);
-        if (next != self)
-            cora__coroutine_transfer(coroutine, &self->sp, next->coroutine, next->sp);
-    }
+    cora__loop_set_running(loop, next);
+    if (next != self)
+        cora__coroutine_transfer(coroutine, &self->sp, next->coroutine, next->sp);
+}
+
+/* Lets everyone else who is ready run: who yields is the last in the ring. */
+static inline __attribute__((always_inline)) void cora__loop_yield(struct cora_loop *loop,
+                                                                   struct cora__handle *self)
+{
+    loop->cursor = self->link.next;
+    cora__loop_suspend(loop, self);
 }
 
 #endif

@@ -61,7 +61,6 @@ void cora__loop_report(struct cora_loop *loop, const char *task, struct cora_fut
 void cora_loop_set_debug(cora_loop *loop, bool debug)
 {
     loop->debug = debug;
-    loop->through_loop = debug;
 }
 
 bool cora_loop_get_debug(const cora_loop *loop)

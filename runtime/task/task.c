@@ -47,11 +47,18 @@ static void set_outcome(struct cora__task *task, int outcome)
 
 static void finish(struct cora__task *task, int outcome)
 {
+    struct cora_loop *loop = task->future.loop;
+
     if (task->scopes != NULL)
         cora__scopes_close(task);
     cora__list_remove(&task->link);
-    task->step.coroutine = NULL;
     set_outcome(task, outcome);
+    if (task->future.refs == 1) /* the handler may do anything: not while it has lost its place */
+        cora__future_report_lost(&task->future);
+    task->step.sp = NULL;
+    task->step.coroutine = NULL;
+    cora__loop_leave_ring(loop, &task->step);
+    loop->running = NULL;
     cora_future_unref(&task->future); /* the loop's own reference */
 }
 
@@ -85,7 +92,6 @@ static int run_tasks(void *arg)
         if (!task->must_cancel)
             outcome = task->fn(task->arg);
         finish(task, outcome);
-        loop->running = NULL;
 
         struct cora__handle *next = cora__loop_next_step(loop, self);
 
@@ -157,30 +163,35 @@ static int take_cancellation(struct cora__task *task)
 
 int cora__task_yield(struct cora__task *task)
 {
-    struct cora_loop *loop = cora__loop_running;
-
-    cora__loop_push(loop, &task->step);
-    cora__loop_suspend(loop, &task->step);
+    cora__loop_yield(cora__loop_running, &task->step);
     return task->must_cancel ? take_cancellation(task) : 0;
+}
+
+static void wait_in_list(struct cora_loop *loop, struct cora__task *task,
+                         struct cora_future *future)
+{
+    cora__loop_leave_ring(loop, &task->step);
+    cora__list_append(&future->callbacks, &task->step.link);
 }
 
 static int await_pending(struct cora__task *task, struct cora_future *future)
 {
+    struct cora_loop *loop = task->future.loop;
     int rc;
 
     task->waiting_on = future;
-    cora__list_append(&future->callbacks, &task->step.link);
+    wait_in_list(loop, task, future);
     /* Cancelled before it had anything to wait for: the future takes it, if it can. */
     if (task->must_cancel) {
         task->must_cancel = false;
         if (!cora_future_cancel_message(future, task->must_cancel_message))
             task->must_cancel = true;
     }
-    cora__loop_suspend(task->future.loop, &task->step);
+    cora__loop_suspend(loop, &task->step);
     /* Woken to break a ring (see cancel), and then uncancelled: it waits on. */
     while (!cora__future_done(future) && !task->must_cancel) {
-        cora__list_append(&future->callbacks, &task->step.link);
-        cora__loop_suspend(task->future.loop, &task->step);
+        wait_in_list(loop, task, future);
+        cora__loop_suspend(loop, &task->step);
     }
     task->waiting_on = NULL;
     rc = cora__future_retrieve(future);
@@ -445,26 +456,29 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
 }
 
 /*
- * Runs a new task at once. For so long its creator stands in for the loop: when the task suspends
- * or ends, control comes back here.
+ * Runs a new task at once: it is the one before its creator in the ring, so that when it suspends
+ * or ends control comes back here. A creator that is a callback has the loop's place there, and
+ * control comes back by way of the loop's own stack.
  */
 static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
 {
     struct cora_coroutine *self = cora__coroutine_self();
-    struct cora_coroutine *loop_coroutine = loop->coroutine;
-    struct cora__handle *running = loop->running;
+    struct cora__handle *creator = loop->running;
     struct cora_context *context = cora__context_current;
-    sig_atomic_t through_loop = loop->through_loop;
+    bool is_step = creator != NULL && cora__handle_is_step(creator);
 
-    if (!start(&task->step, NULL))
-        return;
-    loop->coroutine = self;
-    loop->through_loop = 1;
-    cora__loop_set_running(loop, &task->step);
-    cora__coroutine_transfer(self, &self->sp, task->step.coroutine, task->step.sp);
-    loop->coroutine = loop_coroutine;
-    loop->through_loop = through_loop || loop->interrupted;
-    loop->running = running;
+    if (is_step) {
+        creator->coroutine = self;
+        creator->context = context;
+    }
+    cora__loop_push(loop, &task->step);
+    loop->cursor = &task->step.link;
+    if (start(&task->step, NULL)) {
+        cora__loop_set_running(loop, &task->step);
+        cora__coroutine_transfer(self, is_step ? &creator->sp : &self->sp, task->step.coroutine,
+                                 task->step.sp);
+    }
+    loop->running = creator;
     cora__context_current = context;
 }
 
