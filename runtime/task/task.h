@@ -71,8 +71,15 @@ static inline struct cora__task *cora__current_task(void)
     return cora__container_of(running, struct cora__task, step);
 }
 
-/* Queues the task and lets everyone else who is ready run. 0 or -ECANCELED. */
-CORA_SUSPENDS int cora__task_yield(struct cora__task *task);
+/* Back from a suspension in which a cancellation has come. */
+int cora__task_take_cancellation(struct cora__task *task);
+
+/* Lets everyone else who is ready run. 0 or -ECANCELED. Inline: see cora__loop_suspend. */
+static inline __attribute__((always_inline)) int cora__task_yield(struct cora__task *task)
+{
+    cora__loop_yield(task->future.loop, &task->step);
+    return task->must_cancel ? cora__task_take_cancellation(task) : 0;
+}
 
 /* Links a scope as the innermost one of the task. */
 void cora__scope_enter(struct cora__task *task, struct cora__scope *scope);
