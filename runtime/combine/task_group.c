@@ -43,12 +43,19 @@ static struct storage *inside(cora_task_group *group)
     return (struct storage *)group;
 }
 
+static struct cora__pool *pool_of(const struct group *group)
+{
+    return &group->parent->future.loop->pool;
+}
+
 static void free_member(struct member *member)
 {
+    struct cora_future *task = member->task;
+
     cora__list_remove(&member->handle.link);
     cora__list_remove(&member->link);
-    cora_future_unref(member->task);
-    free(member);
+    cora__pool_free(&task->loop->pool, member, sizeof *member);
+    cora_future_unref(task);
 }
 
 static void drop_member(struct cora__handle *handle)
@@ -133,7 +140,7 @@ static void abandon(struct cora__scope *scope)
     free_members(&group->finished);
 }
 
-static const struct cora__scope_kind group_kind = {"task group", abandon};
+static const struct cora__scope_kind group_kind = {"task group", sizeof(struct group), abandon};
 
 /* ---- enter --------------------------------------------------------------------------------- */
 
@@ -157,13 +164,14 @@ void cora_task_group_enter_(cora_task_group *self, const char *file, int line)
         add_error(group, -CORA_EENTERED); /* told at the exit; the first entry stays in force */
         return;
     }
-    group = parent != NULL ? calloc(1, sizeof *group) : NULL;
+    if (parent != NULL)
+        group = cora__pool_alloc(&parent->future.loop->pool, sizeof *group);
     if (group == NULL) {
         storage->error = parent != NULL ? -ENOMEM : -CORA_ENOTASK;
         return;
     }
     storage->group = group;
-    group->parent = parent;
+    *group = (struct group){.parent = parent};
     cora__list_init(&group->members);
     cora__list_init(&group->finished);
     group->scope =
@@ -193,14 +201,14 @@ static int reserve_member(const struct storage *storage, struct member **ret)
 
     if (rc < 0)
         return rc;
-    *ret = malloc(sizeof **ret);
+    *ret = cora__pool_alloc(pool_of(storage->group), sizeof **ret);
     return *ret != NULL ? 0 : -ENOMEM;
 }
 
 static int adopt(struct group *group, cora_task *task, struct member *member, cora_task **ret)
 {
     if (task == NULL) {
-        free(member);
+        cora__pool_free(pool_of(group), member, sizeof *member);
         return -ENOMEM;
     }
     cora__handle_init(&member->handle, on_child_done, member);
@@ -337,7 +345,7 @@ int cora_task_group_exit(cora_task_group *self, int rc)
     cora__scope_exit(group->parent, &group->scope);
     free_members(&group->finished);
     free(group->errors);
-    free(group);
+    cora__pool_free(pool_of(group), group, sizeof *group);
     *storage = (struct storage){.left = true};
     return rc;
 }

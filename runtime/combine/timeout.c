@@ -47,14 +47,14 @@ static void disarm(struct entry *entry)
 }
 
 /* A deadline that has passed fires in the next iteration, as by call_soon. */
-static int arm(struct entry *entry, double when)
+static int arm(struct entry *entry, double when, double now)
 {
     struct cora_loop *loop = entry->task->future.loop;
     int rc = 0;
 
     if (isnan(when))
         return -EINVAL;
-    if (when <= cora_loop_time(loop))
+    if (when <= now)
         cora__loop_push(loop, &entry->timer.handle);
     else if (!isinf(when))
         rc = cora__timer_start(loop, &entry->timer, when);
@@ -68,72 +68,7 @@ static void abandon(struct cora__scope *scope)
     disarm(cora__container_of(scope, struct entry, scope));
 }
 
-static const struct cora__scope_kind timeout_kind = {"timeout", abandon};
-
-/* ---- records --------------------------------------------------------------------------------- */
-
-enum { MOST_SPARE = 256 };
-
-/* Records of timeouts that were left, kept with the loop for those entered next. */
-struct spare {
-    struct cora__scope *first; /* linked by `outer` */
-    int count;
-};
-
-static void free_spare(void *object)
-{
-    struct spare *spare = object;
-
-    while (spare->first != NULL) {
-        struct cora__scope *scope = spare->first;
-
-        spare->first = scope->outer;
-        free(cora__container_of(scope, struct entry, scope));
-    }
-    free(spare);
-}
-
-static const cora_attachment_kind spare_kind = {.close = free_spare};
-
-/* NULL: there is no memory to keep any. */
-static struct spare *spare_of(struct cora_loop *loop)
-{
-    struct spare *spare = cora_loop_attached(loop, &spare_kind);
-
-    if (spare != NULL)
-        return spare;
-    spare = calloc(1, sizeof *spare);
-    if (spare != NULL && cora_loop_attach(loop, &spare_kind, spare) < 0) {
-        free(spare);
-        spare = NULL;
-    }
-    return spare;
-}
-
-static struct entry *take_record(struct cora_loop *loop)
-{
-    struct spare *spare = spare_of(loop);
-    struct cora__scope *scope = spare != NULL ? spare->first : NULL;
-
-    if (scope == NULL)
-        return malloc(sizeof(struct entry));
-    spare->first = scope->outer;
-    spare->count--;
-    return cora__container_of(scope, struct entry, scope);
-}
-
-static void give_back(struct cora_loop *loop, struct entry *entry)
-{
-    struct spare *spare = spare_of(loop);
-
-    if (spare == NULL || spare->count == MOST_SPARE) {
-        free(entry);
-        return;
-    }
-    entry->scope.outer = spare->first;
-    spare->first = &entry->scope;
-    spare->count++;
-}
+static const struct cora__scope_kind timeout_kind = {"timeout", sizeof(struct entry), abandon};
 
 /* ---- enter --------------------------------------------------------------------------------- */
 
@@ -144,10 +79,10 @@ static struct entry *find_entry(const struct timeout *timeout, const struct cora
     return scope != NULL ? cora__container_of(scope, struct entry, scope) : NULL;
 }
 
-static int create_entry(struct timeout *timeout, struct cora__task *task, double when)
+static int create_entry(struct timeout *timeout, struct cora__task *task, double when, double now)
 {
-    struct cora_loop *loop = task->future.loop;
-    struct entry *entry = take_record(loop);
+    struct cora__pool *pool = &task->future.loop->pool;
+    struct entry *entry = cora__pool_alloc(pool, sizeof *entry);
     int rc;
 
     if (entry == NULL)
@@ -157,17 +92,17 @@ static int create_entry(struct timeout *timeout, struct cora__task *task, double
     entry->error = 0;
     entry->expired = false;
     cora__timer_init(&entry->timer, on_timeout, entry);
-    rc = arm(entry, when);
+    rc = arm(entry, when, now);
     if (rc < 0) {
-        give_back(loop, entry);
+        cora__pool_free(pool, entry, sizeof *entry);
         return rc;
     }
     timeout->entry = entry;
     return 0;
 }
 
-static void enter(struct timeout *timeout, struct cora__task *task, double when, const char *file,
-                  int line)
+static void enter(struct timeout *timeout, struct cora__task *task, double when, double now,
+                  const char *file, int line)
 {
     struct entry *open = task != NULL ? find_entry(timeout, task) : NULL;
 
@@ -178,7 +113,7 @@ static void enter(struct timeout *timeout, struct cora__task *task, double when,
         open->error = -CORA_EENTERED; /* the first entry stays in force */
         return;
     }
-    timeout->error = task != NULL ? create_entry(timeout, task, when) : -CORA_ENOTASK;
+    timeout->error = task != NULL ? create_entry(timeout, task, when, now) : -CORA_ENOTASK;
     if (timeout->error == -ENOMEM) {
         timeout->cut_off = true;
         cora_task_cancel(&task->future);
@@ -195,12 +130,15 @@ void cora_timeout_enter_(cora_timeout *timeout, double delay, const char *file, 
     struct cora__task *task = cora__current_task();
     double now = task != NULL ? cora_loop_time(task->future.loop) : 0;
 
-    enter(inside(timeout), task, now + delay, file, line);
+    enter(inside(timeout), task, now + delay, now, file, line);
 }
 
 void cora_timeout_at_enter_(cora_timeout *timeout, double when, const char *file, int line)
 {
-    enter(inside(timeout), cora__current_task(), when, file, line);
+    struct cora__task *task = cora__current_task();
+    double now = task != NULL ? cora_loop_time(task->future.loop) : 0;
+
+    enter(inside(timeout), task, when, now, file, line);
 }
 
 /* ---- exit ---------------------------------------------------------------------------------- */
@@ -230,7 +168,7 @@ int cora_timeout_exit(cora_timeout *self, int rc)
     if (entry->error < 0)
         rc = entry->error;
     *timeout = (struct timeout){.when = entry->when, .expired = entry->expired, .left = true};
-    give_back(task->future.loop, entry);
+    cora__pool_free(&task->future.loop->pool, entry, sizeof *entry);
     return rc;
 }
 
@@ -263,7 +201,7 @@ int cora_timeout_reschedule(cora_timeout *self, double when)
     if (isnan(when))
         return -EINVAL;
     disarm(entry);
-    return arm(entry, when);
+    return arm(entry, when, cora_loop_time(entry->task->future.loop));
 }
 
 double cora_timeout_when(const cora_timeout *self)

@@ -230,7 +230,7 @@ static int poll_virtual(struct cora_loop *loop, double timeout)
 static int poll_and_trim(struct cora_loop *loop, double timeout)
 {
     if (timeout != 0 && cora_loop_time(loop) - loop->last_trim >= TRIM_INTERVAL) {
-        loop->may_trim = cora__stack_trim(false);
+        loop->may_trim = cora__stack_trim(false) | cora__pool_trim(&loop->pool);
         loop->last_trim = cora_loop_time(loop);
     }
     if (loop->may_trim && (timeout < 0 || timeout > TRIM_INTERVAL))
@@ -502,6 +502,7 @@ int cora_new_event_loop(cora_loop **ret)
     cora__handle_init(&loop->ready, stand_in, NULL);
     cora__handle_init(&loop->place, stand_in, NULL);
     loop->cursor = &loop->ready.link;
+    cora__pool_init(&loop->pool);
     cora__list_init(&loop->foreign);
     cora__list_init(&loop->all_tasks);
     cora__list_init(&loop->async_generators);
@@ -552,6 +553,7 @@ int cora_loop_close(cora_loop *loop)
 
 void cora__loop_destroy(struct cora_loop *loop)
 {
+    cora__pool_destroy(&loop->pool);
     pthread_mutex_destroy(&loop->foreign_lock);
     free(loop);
 }

@@ -17,6 +17,7 @@
 #include <cora/loop.h>
 
 #include "base/list.h"
+#include "base/pool.h"
 #include "contextvars/contextvars.h"
 #include "coroutine/coroutine.h"
 
@@ -143,7 +144,7 @@ struct cora_loop {
     int turns_between_looks;
     double last_look; /* when it last looked at I/O and timers */
     double last_trim;
-    bool may_trim;                          /* there may be stacks to give back */
+    bool may_trim;                          /* there may be memory to give back */
     pthread_t thread;                       /* that runs it */
     struct cora__context_rounding rounding; /* of the thread that runs it; every task's first */
     unsigned refs;                          /* its owner and every future */
@@ -167,6 +168,8 @@ struct cora_loop {
     cora_exception_handler *exception_handler;
     void *exception_arg;
     double slow_callback_duration;
+
+    struct cora__pool pool; /* tasks, and what they enter */
 
     struct cora__list all_tasks; /* of the task layer: every task that is not done */
     unsigned long task_number;   /* the last one given, for default names */

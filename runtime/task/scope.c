@@ -3,8 +3,6 @@
  */
 #include "task/task.h"
 
-#include <stdlib.h>
-
 void cora__scope_enter(struct cora__task *task, struct cora__scope *scope)
 {
     scope->outer = task->scopes;
@@ -49,6 +47,6 @@ void cora__scopes_close(struct cora__task *task)
 
         abandon(task, scope, "when its task ended");
         task->scopes = scope->outer;
-        free(scope);
+        cora__pool_free(&task->future.loop->pool, scope, scope->kind->size);
     }
 }

@@ -64,11 +64,12 @@ static void finish(struct cora__task *task, int outcome)
 
 /*
  * The coroutine has no task any more: it goes on with `to`. One a loop stays, idle, for the next
- * task that starts, so that tasks that come one at a time make no coroutine each. Inline, for a call
- * that does not return where it was made spoils the prediction of two returns, 8 ns each.
+ * task that starts, so that tasks that come one at a time make no coroutine each. Inline, for a
+ * call that does not return where it was made spoils the prediction of two returns, 8 ns each.
  */
-static inline __attribute__((always_inline)) void leave(struct cora_loop *loop, struct cora_coroutine *self, struct cora_coroutine *to,
-                  void *to_sp)
+static inline __attribute__((always_inline)) void leave(struct cora_loop *loop,
+                                                        struct cora_coroutine *self,
+                                                        struct cora_coroutine *to, void *to_sp)
 {
     if (loop->idle != NULL)
         cora__coroutine_exit(self, to, to_sp);
@@ -304,7 +305,7 @@ static void destroy(struct cora_future *future)
     cora__context_clear(&task->context);
     cora_context_unref(task->given_context);
     free(task->name);
-    free(task);
+    cora__pool_free(&future->loop->pool, task, task->size);
 }
 
 static const char *describe(struct cora_future *future, char *text, size_t size)
@@ -420,14 +421,16 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
         loop = cora__loop_running;
     if (loop == NULL || cora__loop_check(loop) < 0)
         return NULL;
-    task = malloc(sizeof *task + size);
+    size += sizeof *task;
+    task = cora__pool_alloc(&loop->pool, size);
     if (task == NULL)
         return NULL;
     task->name = NULL;
     if (options->name != NULL && (task->name = strdup(options->name)) == NULL) {
-        free(task);
+        cora__pool_free(&loop->pool, task, size);
         return NULL;
     }
+    task->size = size;
     cora__future_init(&task->future, loop, &cora__task_kind, "task");
     task->future.refs = 2; /* the loop's and the caller's */
     cora__loop_ref(loop);

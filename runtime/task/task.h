@@ -12,8 +12,9 @@
  * A scope that a task has entered and must leave before it ends, innermost first: a timeout, a
  * task group. What is left open is reported with its place, and abandoned.
  *
- * It is the first member of an allocated block. A function that returns without leaving its scope
- * takes its frame with it; the timer and the children must not be left with pointers into that.
+ * It is the first member of a record of the loop's pool. A function that returns without leaving
+ * its scope takes its frame with it; the timer and the children must not be left with pointers into
+ * that.
  */
 struct cora__scope {
     struct cora__scope *outer;
@@ -26,16 +27,17 @@ struct cora__scope {
 
 struct cora__scope_kind {
     const char *name;
+    size_t size; /* of the record, which comes from the loop's pool */
     void (*abandon)(struct cora__scope *scope); /* it will not be left, or too late: undo it */
 };
 
 struct cora__task {
     /* The first cache line is all that a suspension and a resumption touch. */
-    struct cora__handle step;       /* queued to run, or waiting in a future's callbacks */
-    bool must_cancel;               /* the next suspension, or the start, gets -ECANCELED */
+    struct cora__handle step; /* queued to run, or waiting in a future's callbacks */
+    bool must_cancel;         /* the next suspension, or the start, gets -ECANCELED */
+    int cancelling;
     struct cora_future *waiting_on; /* the future that it is suspended on */
     struct cora_future future;      /* its outcome */
-    int cancelling;
     const char *must_cancel_message;
     struct cora__scope *scopes; /* innermost first */
     cora_task_fn *fn;
@@ -43,6 +45,7 @@ struct cora__task {
     struct cora_context context;
     struct cora_context *given_context; /* by the options, or once asked for; or NULL */
     struct cora__list link;             /* in loop->all_tasks */
+    size_t size;                        /* of this block of the loop's pool */
     size_t stack_size;
     const char *function;
     unsigned long number; /* for the default name */
