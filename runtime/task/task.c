@@ -422,6 +422,8 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
     if (loop == NULL || cora__loop_check(loop) < 0)
         return NULL;
     size += sizeof *task;
+    if (size > UINT32_MAX || options->stack_size > UINT32_MAX)
+        return NULL;
     task = cora__pool_alloc(&loop->pool, size);
     if (task == NULL)
         return NULL;
@@ -430,7 +432,7 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
         cora__pool_free(&loop->pool, task, size);
         return NULL;
     }
-    task->size = size;
+    task->size = (uint32_t)size;
     cora__future_init(&task->future, loop, &cora__task_kind, "task");
     task->future.refs = 2; /* the loop's and the caller's */
     cora__loop_ref(loop);
@@ -444,7 +446,8 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
     task->must_cancel_message = NULL;
     task->scopes = NULL;
     task->fn = fn;
-    task->stack_size = options->stack_size != 0 ? options->stack_size : cora_default_stack_size();
+    task->stack_size =
+        (uint32_t)(options->stack_size != 0 ? options->stack_size : cora_default_stack_size());
     task->function = function;
     task->number = ++loop->task_number;
     cora__list_append(&loop->all_tasks, &task->link);

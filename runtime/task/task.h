@@ -45,8 +45,8 @@ struct cora__task {
     struct cora_context context;
     struct cora_context *given_context; /* by the options, or once asked for; or NULL */
     struct cora__list link;             /* in loop->all_tasks */
-    size_t size;                        /* of this block of the loop's pool */
-    size_t stack_size;
+    uint32_t size;                      /* of this block of the loop's pool */
+    uint32_t stack_size;
     const char *function;
     unsigned long number; /* for the default name */
     char *name;           /* NULL: the default, which is made when it is asked for */
