@@ -204,21 +204,29 @@ static bool is_probe(const struct cora__list *link)
     return cora__container_of(link, struct cora__handle, link)->fn == point;
 }
 
+/* The ring from behind who runs now, the head left out; NULL: nobody else is in it. */
+static struct cora__list *ready_before(struct cora__list *link)
+{
+    link = link->prev != &loop->ready.link ? link->prev : loop->ready.link.prev;
+    return link != loop->cursor && link != &loop->ready.link ? link : NULL;
+}
+
 static bool anyone_is_ready(void)
 {
-    const struct cora__list *link = loop->ready.next;
+    struct cora__list *link = ready_before(loop->cursor);
 
-    while (link != &loop->ready && is_probe(link))
-        link = link->next;
-    return link != &loop->ready;
+    while (link != NULL && is_probe(link))
+        link = ready_before(link);
+    return link != NULL;
 }
 
 /* A point behind those who are ready. */
 static void probe(void)
 {
+    struct cora__list *last = ready_before(loop->cursor);
     struct cora__handle *handle;
 
-    if (!cora__list_empty(&loop->ready) && is_probe(loop->ready.prev))
+    if (last != NULL && is_probe(last))
         return;
     assert_true(probes_used < PROBES);
     handle = &probes[probes_used++];
