@@ -804,11 +804,12 @@ static void set_true(void *arg)
 static int come_and_go(void *arg)
 {
     cora_task_group group;
-    bool suspended = false;
+    static bool suspended; /* the callback runs when this has returned */
     size_t left;
     int rc;
 
     (void)arg;
+    suspended = false;
     cora_task_group_enter(&group);
     for (int i = 0; i < 10; i++) {
         rest(0.1);
