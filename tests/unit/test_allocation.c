@@ -202,6 +202,9 @@ static int timeouts(void *arg)
 
 TEST(a_timeout_allocates_nothing)
 {
+#ifdef CORA_DEBUG
+    skip(); /* the loop's pool is malloc then */
+#endif
     assert_none(timeouts);
 }
 
