@@ -114,20 +114,9 @@ static void leave_runtime_out(struct frames *frames, size_t newest)
 
 /* ---- where to look ------------------------------------------------------------------------- */
 
-static bool is_queued(const struct cora__task *task)
-{
-    const struct cora__list *ready = &task->future.loop->ready;
-
-    for (const struct cora__list *link = ready->next; link != ready; link = link->next)
-        if (link == &task->step.link)
-            return true;
-    return false;
-}
-
 /*
- * The coroutine on which the task's newest call has stopped, and where; NULL: it has not started,
- * or stands aside for an eager task that it is creating, and where is known to nobody. The running
- * task has stopped as well, for this runs on a stack of its own.
+ * The coroutine on which the task's newest call has stopped, and where; NULL: it has not started.
+ * The running task has stopped as well, for this runs on a stack of its own.
  */
 static struct cora_coroutine *find_newest(const struct cora__task *task, const void **sp)
 {
@@ -136,7 +125,7 @@ static struct cora_coroutine *find_newest(const struct cora__task *task, const v
         return cora__coroutine_running->caller;
     }
     *sp = task->step.sp;
-    return task->waiting_on != NULL || is_queued(task) ? task->step.coroutine : NULL;
+    return task->step.coroutine;
 }
 
 /* Where nothing is known of the stack: the function, and where it begins if it has yet to. */

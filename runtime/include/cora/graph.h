@@ -22,7 +22,7 @@
  * of a generator that the task runs, too. They are read from the task's stack, by libdw: names of
  * static functions and lines need a library that was built with it and a program that was not
  * stripped (lines: compiled with -g). Otherwise a call stack is one frame, the task's function, and
- * so it is of a task that has not started, or that is just creating an eager one. A function that
+ * so it is of a task that has not started. A function that
  * ends in `return f();` has left its place to f, as everywhere in C, unless it is compiled with
  * -fno-optimize-sibling-calls.
  *
