@@ -22,14 +22,9 @@ static size_t lines_of(size_t size)
     return (size + CORA__POOL_LINE - 1) / CORA__POOL_LINE;
 }
 
-static bool is_malloced(size_t size)
+static bool is_malloced(const struct cora__pool *pool, size_t size)
 {
-#ifdef CORA_DEBUG
-    (void)size;
-    return true;
-#else
-    return size == 0 || lines_of(size) > CORA__POOL_SIZES;
-#endif
+    return size - 1 >= (size_t)CORA__POOL_SIZES * CORA__POOL_LINE || pool->from_malloc;
 }
 
 void cora__pool_init(struct cora__pool *pool)
@@ -37,6 +32,13 @@ void cora__pool_init(struct cora__pool *pool)
     for (int i = 0; i < CORA__POOL_SIZES; i++)
         cora__list_init(&pool->slabs[i]);
     pool->grown = false;
+#ifdef CORA_DEBUG
+    pool->from_malloc = true;
+#else
+    const char *from_malloc = getenv("CORAMALLOC");
+
+    pool->from_malloc = from_malloc != NULL && from_malloc[0] != '\0';
+#endif
 }
 
 /* ---- slabs --------------------------------------------------------------------------------- */
@@ -91,7 +93,7 @@ static void *slab_take(struct slab *slab, size_t size)
 
 void *cora__pool_alloc(struct cora__pool *pool, size_t size)
 {
-    if (is_malloced(size))
+    if (is_malloced(pool, size))
         return malloc(size);
 
     size_t lines = lines_of(size);
@@ -104,7 +106,7 @@ void *cora__pool_alloc(struct cora__pool *pool, size_t size)
 
 void cora__pool_free(struct cora__pool *pool, void *memory, size_t size)
 {
-    if (is_malloced(size) || memory == NULL) {
+    if (is_malloced(pool, size) || memory == NULL) {
         free(memory);
         return;
     }

@@ -7,7 +7,8 @@
  * thousand tasks which have just ended will come again: it gives their memory back at once, and
  * each task of the next hundred thousand takes 100 ns longer.
  *
- * In debug builds it is malloc after all, so that sanitizers and valgrind see each object's end.
+ * In debug builds, and where CORAMALLOC is set in the environment, it is malloc after all, so that
+ * sanitizers and valgrind see each object's end.
  */
 #ifndef CORA_BASE_POOL_H
 #define CORA_BASE_POOL_H
@@ -19,6 +20,7 @@ enum { CORA__POOL_LINE = 64, CORA__POOL_SIZES = 8 };
 struct cora__pool {
     struct cora__list slabs[CORA__POOL_SIZES]; /* with free blocks of so many lines, and one more */
     bool grown;                                /* since the last trim */
+    bool from_malloc;                          /* all blocks are */
 };
 
 void cora__pool_init(struct cora__pool *pool);

@@ -47,6 +47,7 @@ static bool is_refused(void)
     }
 
 WRAP(void *, NULL, malloc, (size_t size), size)
+WRAP(void *, NULL, aligned_alloc, (size_t alignment, size_t size), alignment, size)
 WRAP(void *, NULL, calloc, (size_t n, size_t size), n, size)
 WRAP(void *, NULL, realloc, (void *block, size_t size), block, size)
 WRAP(char *, NULL, strdup, (const char *text), text)

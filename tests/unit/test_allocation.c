@@ -161,11 +161,12 @@ static int tasks(void *arg)
     return count(make_and_await_a_task, arg);
 }
 
-TEST(a_task_is_one_allocation)
+TEST(a_task_in_the_place_of_another_allocates_nothing)
 {
-    int allocated = run_virtual(tasks, NULL);
-
-    assert_int_equal(allocated, ROUNDS);
+#ifdef CORA_DEBUG
+    skip(); /* the loop's pool is malloc then */
+#endif
+    assert_none(tasks);
 }
 
 /* ---- timeouts ------------------------------------------------------------------------------- */
