@@ -251,6 +251,18 @@ static struct cora__task *mark_chain(struct cora__task *task, bool *ring)
     }
 }
 
+/* Queues a task before what it waits for is done; it may be queued already, and be the next. */
+static void wake(struct cora__task *task)
+{
+    struct cora_loop *loop = task->future.loop;
+
+    if (loop->cursor == &task->step.link)
+        cora__loop_leave_ring(loop, &task->step);
+    else
+        cora__list_remove(&task->step.link);
+    cora__loop_push(loop, &task->step);
+}
+
 static bool cancel(struct cora_future *future, const char *message)
 {
     struct cora_future *target;
@@ -266,10 +278,8 @@ static bool cancel(struct cora_future *future, const char *message)
         return true;
     task->must_cancel = true;
     task->must_cancel_message = message;
-    if (ring) { /* nobody else would ever wake it */
-        cora__list_remove(&task->step.link);
-        cora__loop_push(task->future.loop, &task->step);
-    }
+    if (ring) /* nobody else would ever wake it */
+        wake(task);
     return true;
 }
 

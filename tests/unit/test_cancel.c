@@ -423,6 +423,39 @@ TEST(a_cancelled_task_that_closes_a_ring_is_told)
     run_main(cancel_who_closes_a_ring);
 }
 
+static int cancel_myself_and_await(void *arg)
+{
+    cora_task_cancel(cora_current_task());
+    return cora_await(arg);
+}
+
+/* The member of the ring that was woken to break it comes next when the task leaves for it. */
+static int cancel_twice_into_a_ring(void *arg)
+{
+    cora_task *outside;
+    int rc;
+
+    (void)arg;
+    for (int i = 0; i < 2; i++)
+        ring[i] = cora_create_task_arg(await_in_ring, &ring[(i + 1) % 2]);
+    yield();
+    yield();
+    outside = cora_create_task_arg(cancel_myself_and_await, ring[0]);
+    cora_task_cancel(ring[0]);
+    rc = cora_await_unref(outside);
+    assert_int_equal(rc, -ECANCELED);
+    for (int i = 0; i < 2; i++) {
+        rc = cora_await_unref(ring[i]);
+        assert_int_equal(rc, -ECANCELED);
+    }
+    return 0;
+}
+
+TEST(a_cancelled_task_may_wait_for_a_ring_that_was_cancelled_just_before)
+{
+    run_main(cancel_twice_into_a_ring);
+}
+
 static int lock_up(void *arg)
 {
     (void)arg;
