@@ -81,8 +81,6 @@ bool cora__loop_is_due(const struct cora_loop *loop, double when)
 
 static void run_step(struct cora_loop *loop, struct cora__handle *step)
 {
-    if (step->sp == NULL && !loop->hooks->start(step, NULL))
-        return;
     cora__loop_set_running(loop, step);
     cora__coroutine_transfer(loop->coroutine, &loop->coroutine->sp, step->coroutine, step->sp);
     loop->running = NULL;
@@ -107,20 +105,29 @@ static void run_handle(struct cora_loop *loop, struct cora__handle *handle)
         run_callback(loop, handle);
 }
 
-/* Debug mode: the same, with a report of what held the loop for long. */
+/* What makes the loop's own handles differ from steps; it is never called. */
+static void stand_in(void *arg)
+{
+    (void)arg;
+}
+
+/*
+ * Debug mode: the same, with a report of what held the loop for long. What follows in the ring may
+ * go while that is told: the loop keeps a place behind the handle, where a step comes back, too.
+ */
 static void run_handle_timed(struct cora_loop *loop, struct cora__handle *handle)
 {
     char who[128];
-    bool is_step = cora__handle_is_step(handle);
+    struct cora__handle behind;
     double start = cora_loop_time(loop);
 
     /* Before it runs, for it may be gone afterwards. */
-    if (is_step) {
+    if (cora__handle_is_step(handle))
         loop->hooks->describe(handle, who, sizeof who);
-        cora__list_prepend(&handle->link, &loop->place.link); /* so that it comes back here */
-    } else {
+    else
         cora__describe_callback(handle, who, sizeof who);
-    }
+    cora__handle_init(&behind, stand_in, NULL);
+    cora__list_prepend(&handle->link, &behind.link);
     run_handle(loop, handle);
 
     double took = cora_loop_time(loop) - start;
@@ -128,15 +135,24 @@ static void run_handle_timed(struct cora_loop *loop, struct cora__handle *handle
     cora__context_current = NULL; /* the handle's may be gone with it */
     if (took >= loop->slow_callback_duration)
         cora__loop_report(loop, NULL, NULL, 0, "%s held the loop for %.3f seconds", who, took);
-    if (is_step)
-        cora__loop_leave_ring(loop, &loop->place);
+    cora__loop_leave_ring(loop, &behind);
+}
+
+/* Whoever is at the cursor; a step that gets no stack is a callback by then. */
+static struct cora__handle *next_handle(struct cora_loop *loop)
+{
+    struct cora__handle *next = cora__handle_of_link(loop->cursor);
+
+    if (cora__handle_is_step(next) && next->sp == NULL)
+        loop->hooks->start(next, NULL);
+    return next;
 }
 
 static void run_batch(struct cora_loop *loop)
 {
     loop->cursor = loop->ready.link.next;
     while (loop->cursor != &loop->ready.link && !loop->interrupted) {
-        struct cora__handle *handle = cora__handle_of_link(loop->cursor);
+        struct cora__handle *handle = next_handle(loop);
 
         if (loop->debug)
             run_handle_timed(loop, handle);
@@ -485,12 +501,6 @@ static void close_attachments(struct cora_loop *loop)
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
-
-/* What makes the loop's own handles differ from steps; it is never called. */
-static void stand_in(void *arg)
-{
-    (void)arg;
-}
 
 int cora_new_event_loop(cora_loop **ret)
 {

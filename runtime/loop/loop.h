@@ -107,7 +107,8 @@ enum cora__direction { CORA__READ, CORA__WRITE };
 struct cora__loop_hooks {
     /*
      * Gives a step that has not started its coroutine: `spare`, whose task has just ended, if it
-     * fits (it may be NULL), or a new one. False: it could not, and the task is over.
+     * fits (it may be NULL), or a new one. False: it could not; the step is a callback from now on,
+     * in the same place, which ends its task.
      */
     bool (*start)(struct cora__handle *step, struct cora_coroutine *spare);
     /* Writes who a step is, "task 'x' (function f)", for reports. */
@@ -135,10 +136,9 @@ struct cora_loop {
     bool is_running, closed, stopping, look;
     bool ends_in_deadlock; /* where nothing can wake it: report, and end */
     bool debug;
-    struct cora__handle
-        place;               /* in the ring for a callback that runs; behind a step that is timed */
-    atomic_bool interrupted; /* end at once, with -EINTR */
-    atomic_bool notified;    /* call on_notified at the next look */
+    struct cora__handle place; /* in the ring for a callback that runs */
+    atomic_bool interrupted;   /* end at once, with -EINTR */
+    atomic_bool notified;      /* call on_notified at the next look */
     void (*on_notified)(struct cora_loop *loop);
     void *notified_arg;
     int turns_between_looks;
@@ -283,9 +283,8 @@ void cora__loop_interrupt(struct cora_loop *loop);
 void cora__loop_notify(struct cora_loop *loop);
 
 /*
- * The next step, with its coroutine, at the cursor or behind steps there that could not start; NULL
- * if it is the loop that has to act. `spare` is the coroutine of a task that has just ended, for a
- * step that has none yet; it may be NULL.
+ * The next step, at the cursor, with its coroutine; NULL if it is the loop that has to act. `spare`
+ * is the coroutine of a task that has just ended, for a step that has none yet; it may be NULL.
  */
 struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_coroutine *spare);
 

@@ -45,16 +45,22 @@ static void set_outcome(struct cora__task *task, int outcome)
         cora__future_complete(future, CORA__FINISHED, outcome);
 }
 
-static void finish(struct cora__task *task, int outcome)
+/* A handler that is told of a lost error may do anything: not while the ring has lost its place. */
+static void conclude(struct cora__task *task, int outcome)
 {
-    struct cora_loop *loop = task->future.loop;
-
     if (task->scopes != NULL)
         cora__scopes_close(task);
     cora__list_remove(&task->link);
     set_outcome(task, outcome);
-    if (task->future.refs == 1) /* the handler may do anything: not while it has lost its place */
+    if (task->future.refs == 1)
         cora__future_report_lost(&task->future);
+}
+
+static void finish(struct cora__task *task, int outcome)
+{
+    struct cora_loop *loop = task->future.loop;
+
+    conclude(task, outcome);
     task->step.sp = NULL;
     task->step.coroutine = NULL;
     cora__loop_leave_ring(loop, &task->step);
@@ -129,6 +135,20 @@ static void label(struct cora_coroutine *coroutine, const struct cora__task *tas
     coroutine->function = task->function;
 }
 
+/* It is in the ring no more, and its outcome, the error, is there already. */
+static void end_unstarted(struct cora__task *task)
+{
+    conclude(task, task->future.outcome);
+    cora_future_unref(&task->future); /* the loop's own reference */
+}
+
+/* What the step becomes where the task gets no stack: whoever is told of it runs on the loop's. */
+static void on_unstarted(void *arg)
+{
+    (void)arg;
+    end_unstarted(task_of_step(cora__loop_running->running));
+}
+
 static bool start(struct cora__handle *step, struct cora_coroutine *spare)
 {
     struct cora__task *task = task_of_step(step);
@@ -139,8 +159,8 @@ static bool start(struct cora__handle *step, struct cora_coroutine *spare)
         int rc = cora_coroutine_create(&coroutine, run_tasks, loop, task->stack_size);
 
         if (rc < 0) {
-            cora__context_current = step->context; /* for reports */
-            finish(task, rc);
+            task->future.outcome = rc;
+            step->fn = on_unstarted;
             return false;
         }
         coroutine->state = CORA_COROUTINE_RUNNING; /* nobody but the loop resumes it */
@@ -468,18 +488,21 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
 /*
  * Runs a new task at once: it is the one before its creator in the ring, so that when it suspends
  * or ends control comes back here. A creator that is a callback has the loop's place there, and
- * control comes back by way of the loop's own stack.
+ * control comes back as to the loop, whose stack is this one meanwhile: it may be a generator's.
  */
 static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
 {
     struct cora_coroutine *self = cora__coroutine_self();
     struct cora__handle *creator = loop->running;
     struct cora_context *context = cora__context_current;
+    struct cora_coroutine *loops_own = loop->coroutine;
     bool is_step = creator != NULL && cora__handle_is_step(creator);
 
     if (is_step) {
         creator->coroutine = self;
         creator->context = context;
+    } else {
+        loop->coroutine = self;
     }
     cora__loop_push(loop, &task->step);
     loop->cursor = &task->step.link;
@@ -487,7 +510,11 @@ static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
         cora__loop_set_running(loop, &task->step);
         cora__coroutine_transfer(self, is_step ? &creator->sp : &self->sp, task->step.coroutine,
                                  task->step.sp);
+    } else {
+        cora__loop_leave_ring(loop, &task->step);
+        end_unstarted(task);
     }
+    loop->coroutine = loops_own;
     loop->running = creator;
     cora__context_current = context;
 }

@@ -178,3 +178,42 @@ TEST(a_callback_may_start_one)
     assert_int_equal(rc, 0);
     assert_string_equal(trace_text, "callback goes on told ");
 }
+
+static int start_one_and_yield(void *arg)
+{
+    int value = 7;
+
+    cora_task_unref(start(cancel_myself, arg));
+    trace("goes on");
+    return cora_generator_yield(&value, NULL);
+}
+
+static void start_in_a_generator(void *arg)
+{
+    cora_generator *generator = cora_generator_create_arg(start_one_and_yield, arg);
+    void *value = NULL;
+    int rc = cora_generator_next(generator, &value);
+
+    assert_int_equal(rc, 0);
+    trace("%d", *(int *)value);
+    rc = cora_generator_destroy(generator);
+    assert_int_equal(rc, 0);
+}
+
+static int call_generator(void *arg)
+{
+    int rc = cora_loop_call_soon(cora_get_running_loop(), start_in_a_generator, arg, NULL);
+
+    assert_int_equal(rc, 0);
+    for (int i = 0; i < 3 && rc == 0; i++)
+        rc = cora_sleep(0);
+    return rc;
+}
+
+TEST(a_generator_that_a_callback_runs_may_start_one)
+{
+    int rc = run_virtual(call_generator, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_string_equal(trace_text, "goes on 7 told ");
+}
