@@ -12,16 +12,15 @@ bool cora_lock_locked(const cora_lock *lock)
     return lock->locked_;
 }
 
-/* Whether everyone in the queue has been cancelled: then nobody's turn is taken from him. */
-static bool nobody_waits(const cora_lock *lock)
+/* Whether everyone in the queue has been cancelled: then nobody's turn is taken from him. Who has
+ * been woken is the first. */
+static bool nobody_waits(cora_lock *lock)
 {
-    const cora_wait_queue *queue = &lock->waiters_;
+    cora_waiter *first = cora_wait_queue_first(&lock->waiters_);
 
-    for (cora_waiter *w = cora_wait_queue_first(queue); w != NULL;
-         w = cora_wait_queue_next(queue, w))
-        if (cora_waiter_pending(w) || cora_waiter_woken(w))
-            return false;
-    return true;
+    if (first == NULL)
+        return true;
+    return !cora_waiter_woken(first) && cora_wait_queue_first_pending(&lock->waiters_) == NULL;
 }
 
 /* The first alone: if it has been woken already it will take the lock, and if it has been cancelled

@@ -114,22 +114,6 @@ void cora_queue_destroy(cora_queue *queue)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
-/* A waiter leaves the line when it is woken, not when it runs: the next wake-up is the next one's.
- */
-static void wake_next(cora_wait_queue *waiters)
-{
-    cora_waiter *waiter;
-
-    while ((waiter = cora_wait_queue_first(waiters)) != NULL) {
-        bool pending = cora_waiter_pending(waiter);
-
-        cora_wait_queue_remove(waiters, waiter);
-        cora_waiter_wake(waiter);
-        if (pending)
-            return;
-    }
-}
-
 static int wait_in(cora_queue *queue, cora_wait_queue *waiters, const char *what)
 {
     cora_waiter waiter;
@@ -144,7 +128,7 @@ static int wait_in(cora_queue *queue, cora_wait_queue *waiters, const char *what
     /* Woken, and cancelled before it could use that: the next in line may. */
     if (cora_waiter_woken(&waiter) &&
         !(waiters == &queue->putters_ ? cora_queue_full(queue) : cora_queue_empty(queue)))
-        wake_next(waiters);
+        cora_wait_queue_wake_first(waiters);
     return rc;
 }
 
@@ -164,7 +148,7 @@ int cora_queue_put_nowait(cora_queue *queue, void *item)
     add(queue, item);
     queue->unfinished_++;
     cora_event_clear(&queue->finished_);
-    wake_next(&queue->getters_);
+    cora_wait_queue_wake_first(&queue->getters_);
     return 0;
 }
 
@@ -183,7 +167,7 @@ int cora_queue_get_nowait(cora_queue *queue, void **ret_item)
     if (cora_queue_empty(queue))
         return queue->shutdown_ ? -CORA_EQUEUESHUTDOWN : -CORA_EQUEUEEMPTY;
     *ret_item = take(queue);
-    wake_next(&queue->putters_);
+    cora_wait_queue_wake_first(&queue->putters_);
     return 0;
 }
 
@@ -223,8 +207,8 @@ int cora_queue_join(cora_queue *queue)
 
 static void wake_all(cora_wait_queue *waiters)
 {
-    while (cora_wait_queue_first(waiters) != NULL)
-        wake_next(waiters);
+    while (cora_wait_queue_wake_first(waiters))
+        continue;
 }
 
 void cora_queue_shutdown(cora_queue *queue, bool immediate)

@@ -12,18 +12,23 @@ void cora_semaphore_init(cora_semaphore *semaphore, int value)
     *semaphore = (cora_semaphore)CORA_SEMAPHORE_INIT(value);
 }
 
+/* Who was cancelled is of no interest, even before he runs, and is not to be looked at again. */
+static void remove_cancelled(cora_wait_queue *queue)
+{
+    cora_waiter *first;
+
+    while ((first = cora_wait_queue_first(queue)) != NULL && !cora_waiter_pending(first) &&
+           !cora_waiter_woken(first))
+        cora_wait_queue_remove(queue, first);
+}
+
 /* Whoever comes now must queue behind those who wait, even those woken but not run yet. */
 bool cora_semaphore_locked(const cora_semaphore *semaphore)
 {
-    cora_wait_queue *queue = waiters(semaphore);
-
     if (semaphore->value_ <= 0)
         return true;
-    for (cora_waiter *w = cora_wait_queue_first(queue); w != NULL;
-         w = cora_wait_queue_next(queue, w))
-        if (cora_waiter_pending(w) || cora_waiter_woken(w))
-            return true;
-    return false;
+    remove_cancelled(waiters(semaphore));
+    return cora_wait_queue_first(waiters(semaphore)) != NULL;
 }
 
 /* Hands permits to those who wait: a permit is taken before its new owner runs. */

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 struct job {
-    struct job *next;
+    struct job *next, **link; /* in the pool's queue; link: NULL in none */
     int (*fn)(void *arg);
     cora_context *context;
     cora_loop *loop;
@@ -66,6 +66,18 @@ static void run_job(struct job *job)
         drop_job(job);
 }
 
+/* Takes it out of the queue. The lock is held. */
+static void take(struct pool *pool, struct job *job)
+{
+    pool->queued--;
+    *job->link = job->next;
+    if (job->next != NULL)
+        job->next->link = job->link;
+    else
+        pool->last = job->link;
+    job->link = NULL;
+}
+
 static struct job *next_job(struct pool *pool)
 {
     struct job *job;
@@ -75,12 +87,8 @@ static struct job *next_job(struct pool *pool)
         pthread_cond_wait(&pool->work, &pool->lock);
     pool->idle--;
     job = pool->first;
-    if (job != NULL) {
-        pool->queued--;
-        pool->first = job->next;
-        if (pool->first == NULL)
-            pool->last = &pool->first;
-    }
+    if (job != NULL)
+        take(pool, job);
     return job;
 }
 
@@ -236,6 +244,7 @@ static int submit(struct pool *pool, struct job *job)
     if (rc == 0) {
         begin_job(pool);
         pool->queued++;
+        job->link = pool->last;
         *pool->last = job;
         pool->last = &job->next;
         pthread_cond_signal(&pool->work);
@@ -247,22 +256,14 @@ static int submit(struct pool *pool, struct job *job)
 /* Takes a job back that no worker has taken yet. */
 static bool withdraw(struct pool *pool, struct job *job)
 {
-    struct job **link = &pool->first;
+    bool queued;
 
     pthread_mutex_lock(&pool->lock);
-    while (*link != NULL && *link != job)
-        link = &(*link)->next;
-
-    bool found = *link != NULL;
-
-    if (found) {
-        pool->queued--;
-        *link = job->next;
-        if (pool->last == &job->next)
-            pool->last = link;
-    }
+    queued = job->link != NULL;
+    if (queued)
+        take(pool, job);
     pthread_mutex_unlock(&pool->lock);
-    return found;
+    return queued;
 }
 
 /* ---- the loop's side ----------------------------------------------------------------------- */
@@ -309,7 +310,7 @@ static void leave(struct pool *pool, struct job *job)
 {
     if (job->ended) {
         free_job(job);
-    } else if (is_ours(pool) && withdraw(pool, job)) {
+    } else if (job->process == getpid() && withdraw(pool, job)) {
         end_job(job);
         free_job(job);
     } else {

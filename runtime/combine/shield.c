@@ -48,7 +48,8 @@ static struct cora_future *waiter(const struct cora__handle *inner_done)
 
 static const struct cora__handle_kind inner_done_kind = {.waiter = waiter};
 
-/* The waiter was cancelled: the inner future goes on alone, and is reported once if it fails. */
+/* The waiter was cancelled: the inner future goes on alone, and is reported once if it fails. Where
+ * many are cancelled at once the one before has just put the report there. */
 static void on_outer_done(void *arg)
 {
     struct shield *shield = arg;
@@ -57,7 +58,8 @@ static void on_outer_done(void *arg)
     if (cora__future_done(inner))
         return;
     cora__list_remove(&shield->inner_done.link);
-    cora_future_remove_done_callback(inner, report_error, NULL);
+    if (!cora__future_remove_last(inner, report_error, NULL))
+        cora_future_remove_done_callback(inner, report_error, NULL);
     if (cora_future_add_done_callback(inner, report_error, NULL) < 0)
         return; /* without memory for it the error is reported as one never asked for */
 }

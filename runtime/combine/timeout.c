@@ -1,5 +1,6 @@
 #include <cora/timeout.h>
 
+#include "combine/table.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 struct entry {
     struct cora__scope scope;
     struct cora__timer timer;
+    struct cora__table_node node; /* by the caller's storage, once there is a table */
     struct cora__task *task;
     double when;
     int cancelling; /* the task's count at the entry: what is above it at the exit is ours */
@@ -65,18 +67,109 @@ static int arm(struct entry *entry, double when, double now)
 
 static void abandon(struct cora__scope *scope)
 {
-    disarm(cora__container_of(scope, struct entry, scope));
+    struct entry *entry = cora__container_of(scope, struct entry, scope);
+
+    disarm(entry);
+    cora__table_remove(&entry->node);
 }
 
 static const struct cora__scope_kind timeout_kind = {"timeout", sizeof(struct entry), abandon};
 
-/* ---- enter --------------------------------------------------------------------------------- */
+/* ---- finding it ---------------------------------------------------------------------------- */
 
 static struct entry *find_entry(const struct timeout *timeout, const struct cora__task *task)
 {
     struct cora__scope *scope = cora__scope_find(task, &timeout_kind, timeout);
 
     return scope != NULL ? cora__container_of(scope, struct entry, scope) : NULL;
+}
+
+/*
+ * Any task may move a deadline. The record is then looked for among those of living tasks, and not
+ * taken from the storage, for it goes with its task. Few programs do so to another task's: the
+ * table of all that are open in a loop is made when it is first needed.
+ */
+static void close_table(void *table)
+{
+    cora__table_destroy(table);
+    free(table);
+}
+
+static const cora_attachment_kind table_kind = {NULL, close_table};
+
+static void add_all(struct cora__table *table, struct cora__task *task)
+{
+    for (struct cora__scope *scope = task->scopes; scope != NULL; scope = scope->outer) {
+        struct entry *entry = cora__container_of(scope, struct entry, scope);
+
+        if (scope->kind == &timeout_kind && !scope->abandoned)
+            cora__table_add(table, &entry->node, scope->owner);
+    }
+}
+
+static struct cora__table *create_table(struct cora_loop *loop)
+{
+    struct cora__table *table = malloc(sizeof *table);
+
+    if (table == NULL || cora__table_init(table) < 0) {
+        free(table);
+        return NULL;
+    }
+    if (cora_loop_attach(loop, &table_kind, table) < 0) {
+        close_table(table);
+        return NULL;
+    }
+    for (struct cora__list *link = loop->all_tasks.next; link != &loop->all_tasks;
+         link = link->next)
+        add_all(table, cora__container_of(link, struct cora__task, link));
+    return table;
+}
+
+static struct entry *find_in_table(const struct timeout *timeout, struct cora__table *table)
+{
+    struct cora__table_node *node = cora__table_find(table, timeout);
+
+    return node != NULL ? cora__container_of(node, struct entry, node) : NULL;
+}
+
+/* Without memory for a table. */
+static struct entry *find_in_all(const struct timeout *timeout, struct cora_loop *loop)
+{
+    struct entry *entry = NULL;
+
+    for (struct cora__list *link = loop->all_tasks.next; link != &loop->all_tasks && entry == NULL;
+         link = link->next)
+        entry = find_entry(timeout, cora__container_of(link, struct cora__task, link));
+    return entry;
+}
+
+static struct entry *find_anywhere(const struct timeout *timeout)
+{
+    struct cora_loop *loop = cora__loop_running;
+    struct cora__task *task = cora__current_task();
+    struct entry *entry = task != NULL ? find_entry(timeout, task) : NULL;
+
+    if (entry != NULL || loop == NULL)
+        return entry;
+
+    struct cora__table *table = cora_loop_attached(loop, &table_kind);
+
+    if (table == NULL)
+        table = create_table(loop);
+    return table != NULL ? find_in_table(timeout, table) : find_in_all(timeout, loop);
+}
+
+/* ---- enter --------------------------------------------------------------------------------- */
+
+static void add_to_table(struct entry *entry)
+{
+    struct cora_loop *loop = entry->task->future.loop;
+    struct cora__table *table =
+        loop->attachments != NULL ? cora_loop_attached(loop, &table_kind) : NULL;
+
+    entry->node.table = NULL;
+    if (table != NULL)
+        cora__table_add(table, &entry->node, entry->scope.owner);
 }
 
 static int create_entry(struct timeout *timeout, struct cora__task *task, double when, double now)
@@ -123,6 +216,7 @@ static void enter(struct timeout *timeout, struct cora__task *task, double when,
     timeout->entry->scope =
         (struct cora__scope){.kind = &timeout_kind, .owner = timeout, .file = file, .line = line};
     cora__scope_enter(task, &timeout->entry->scope);
+    add_to_table(timeout->entry);
 }
 
 void cora_timeout_enter_(cora_timeout *timeout, double delay, const char *file, int line)
@@ -161,6 +255,7 @@ int cora_timeout_exit(cora_timeout *self, int rc)
     if (entry == NULL)
         return timeout->error < 0 ? timeout->error : not_open(timeout);
     cora__scope_exit(entry->task, &entry->scope);
+    cora__table_remove(&entry->node);
     disarm(entry);
     if (entry->expired && cora_task_uncancel(&entry->task->future) <= entry->cancelling &&
         rc == -ECANCELED)
@@ -170,23 +265,6 @@ int cora_timeout_exit(cora_timeout *self, int rc)
     *timeout = (struct timeout){.when = entry->when, .expired = entry->expired, .left = true};
     cora__pool_free(&task->future.loop->pool, entry, sizeof *entry);
     return rc;
-}
-
-/*
- * Any task may move a deadline. The record is looked for among those of living tasks, and not taken
- * from the storage, for it goes with its task.
- */
-static struct entry *find_anywhere(const struct timeout *timeout)
-{
-    struct cora_loop *loop = cora__loop_running;
-    struct entry *entry = NULL;
-
-    if (loop == NULL)
-        return NULL;
-    for (struct cora__list *link = loop->all_tasks.next; link != &loop->all_tasks && entry == NULL;
-         link = link->next)
-        entry = find_entry(timeout, cora__container_of(link, struct cora__task, link));
-    return entry;
 }
 
 int cora_timeout_reschedule(cora_timeout *self, double when)

@@ -285,6 +285,19 @@ int cora_future_add_done_callback(cora_future *future, cora_done_callback *fn, v
     return 0;
 }
 
+static bool is_callback(const struct cora__handle *handle, cora_done_callback *fn, const void *arg)
+{
+    const struct user_callback *callback = handle->arg;
+
+    return handle->fn == run_user_callback && callback->fn == fn && callback->arg == arg;
+}
+
+static void remove_callback(struct cora__handle *handle)
+{
+    cora__list_remove(&handle->link);
+    free_user_callback(handle->arg);
+}
+
 int cora_future_remove_done_callback(cora_future *future, cora_done_callback *fn, void *arg)
 {
     struct cora__list *next;
@@ -295,16 +308,25 @@ int cora_future_remove_done_callback(cora_future *future, cora_done_callback *fn
     for (struct cora__list *link = future->callbacks.next; link != &future->callbacks;
          link = next) {
         struct cora__handle *handle = cora__container_of(link, struct cora__handle, link);
-        struct user_callback *callback = handle->arg;
 
         next = link->next;
-        if (handle->fn != run_user_callback || callback->fn != fn || callback->arg != arg)
+        if (!is_callback(handle, fn, arg))
             continue;
-        cora__list_remove(link);
-        free_user_callback(callback);
+        remove_callback(handle);
         count++;
     }
     return count;
+}
+
+bool cora__future_remove_last(struct cora_future *future, cora_done_callback *fn, void *arg)
+{
+    struct cora__handle *last =
+        cora__container_of(future->callbacks.prev, struct cora__handle, link);
+
+    if (cora__list_empty(&future->callbacks) || !is_callback(last, fn, arg))
+        return false;
+    remove_callback(last);
+    return true;
 }
 
 /* ---- running until it is done -------------------------------------------------------------- */

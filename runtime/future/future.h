@@ -86,6 +86,9 @@ static inline void cora__future_watch(struct cora_future *future, struct cora__h
 /* Who waits for it will never be called. */
 void cora__future_drop_callbacks(struct cora_future *future);
 
+/* Takes the last of those who wait out, if it is this callback of a user's. Whether it was. */
+bool cora__future_remove_last(struct cora_future *future, cora_done_callback *fn, void *arg);
+
 /* Before the last reference goes: reports an error that nobody has asked for. The handler that is
  * told may take a reference of its own. */
 void cora__future_report_lost(struct cora_future *future);

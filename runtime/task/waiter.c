@@ -8,8 +8,18 @@ struct waiter {
     struct cora_future future;
 };
 
+/*
+ * Two lists, one behind the other, of all who have come and not been removed: those that whoever
+ * looked for one to wake has passed, for they were woken or cancelled, and the rest. So nobody is
+ * looked at twice, however many are woken before the first of them runs.
+ */
+struct queue {
+    struct cora__list passed;
+    struct cora__list rest;
+};
+
 _Static_assert(sizeof(struct waiter) <= sizeof(cora_waiter), "cora_waiter is too small");
-_Static_assert(sizeof(struct cora__list) == sizeof(cora_wait_queue), "cora_wait_queue has no room");
+_Static_assert(sizeof(struct queue) == sizeof(cora_wait_queue), "cora_wait_queue has no room");
 
 /* The task is dropped with its loop; the queue may live on. */
 static void abandon(struct cora_future *future)
@@ -55,19 +65,26 @@ bool cora_waiter_pending(const cora_waiter *waiter)
 
 /* ---- queues -------------------------------------------------------------------------------- */
 
-/* A queue that is all NULL has not been used yet. */
-static struct cora__list *list_of(const cora_wait_queue *queue)
+/* One that is all NULL has not been used yet. */
+static struct queue *queue_of(const cora_wait_queue *self)
 {
-    struct cora__list *list = (struct cora__list *)(uintptr_t)queue;
+    struct queue *queue = (struct queue *)(uintptr_t)self;
 
-    if (list->next == NULL)
-        cora__list_init(list);
-    return list;
+    if (queue->passed.next == NULL) {
+        cora__list_init(&queue->passed);
+        cora__list_init(&queue->rest);
+    }
+    return queue;
+}
+
+static struct waiter *waiter_of(struct cora__list *link)
+{
+    return cora__container_of(link, struct waiter, link);
 }
 
 void cora_wait_queue_append(cora_wait_queue *queue, cora_waiter *waiter)
 {
-    cora__list_append(list_of(queue), &inside(waiter)->link);
+    cora__list_append(&queue_of(queue)->rest, &inside(waiter)->link);
 }
 
 void cora_wait_queue_remove(cora_wait_queue *queue, cora_waiter *waiter)
@@ -76,30 +93,57 @@ void cora_wait_queue_remove(cora_wait_queue *queue, cora_waiter *waiter)
     cora__list_remove(&inside(waiter)->link);
 }
 
-static cora_waiter *at(const cora_wait_queue *queue, struct cora__list *link)
+/* The waiter that the link is of; behind those passed comes the rest, and behind that nobody. */
+static cora_waiter *at(struct queue *queue, struct cora__list *link)
 {
-    if (link == list_of(queue))
-        return NULL;
-    return (cora_waiter *)cora__container_of(link, struct waiter, link);
+    if (link == &queue->passed)
+        link = queue->rest.next;
+    return link != &queue->rest ? (cora_waiter *)waiter_of(link) : NULL;
 }
 
-cora_waiter *cora_wait_queue_first(const cora_wait_queue *queue)
+cora_waiter *cora_wait_queue_first(const cora_wait_queue *self)
 {
-    return at(queue, list_of(queue)->next);
+    struct queue *queue = queue_of(self);
+
+    return at(queue, queue->passed.next);
 }
 
-cora_waiter *cora_wait_queue_next(const cora_wait_queue *queue, const cora_waiter *waiter)
+cora_waiter *cora_wait_queue_next(const cora_wait_queue *self, const cora_waiter *waiter)
 {
-    return at(queue, inside(waiter)->link.next);
+    return at(queue_of(self), inside(waiter)->link.next);
 }
 
-bool cora_wait_queue_wake_first(cora_wait_queue *queue)
+static void pass(struct queue *queue, struct waiter *first)
 {
-    cora_waiter *waiter = cora_wait_queue_first(queue);
+    cora__list_pop(&queue->rest);
+    cora__list_append(&queue->passed, &first->link);
+}
 
-    while (waiter != NULL && !cora_waiter_pending(waiter))
-        waiter = cora_wait_queue_next(queue, waiter);
-    if (waiter != NULL)
-        cora_waiter_wake(waiter);
-    return waiter != NULL;
+static struct waiter *first_pending(struct queue *queue)
+{
+    while (!cora__list_empty(&queue->rest)) {
+        struct waiter *first = waiter_of(queue->rest.next);
+
+        if (!cora__future_done(&first->future))
+            return first;
+        pass(queue, first);
+    }
+    return NULL;
+}
+
+cora_waiter *cora_wait_queue_first_pending(cora_wait_queue *queue)
+{
+    return (cora_waiter *)first_pending(queue_of(queue));
+}
+
+bool cora_wait_queue_wake_first(cora_wait_queue *self)
+{
+    struct queue *queue = queue_of(self);
+    struct waiter *first = first_pending(queue);
+
+    if (first == NULL)
+        return false;
+    pass(queue, first);
+    cora__future_wake(&first->future);
+    return true;
 }

@@ -368,3 +368,37 @@ TEST(a_job_in_a_thread)
 {
     assert_runs(run_jobs);
 }
+
+/* ---- deadlines ----------------------------------------------------------------------------- */
+
+static int sleep_in_a_timeout(void *arg)
+{
+    cora_timeout_enter(arg, 1000);
+    return cora_timeout_exit(arg, cora_sleep(100));
+}
+
+/* Three allocations make the table in which it is found; without them all are looked through. */
+static int move_the_deadline_of_another(void *arg)
+{
+    cora_timeout limit;
+    cora_task *task = cora_create_task_arg(sleep_in_a_timeout, &limit);
+    int rc = cora_sleep(0);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    for (int nth = 1; nth <= 4; nth++) {
+        refuse_allocation(nth);
+        rc = cora_timeout_reschedule(&limit, 50);
+        assert_int_equal(rc, 0);
+        assert_int_equal(allocation_was_refused(), nth <= 3);
+    }
+    refuse_allocation(0);
+    rc = cora_await_unref(task);
+    assert_int_equal(rc, -ETIMEDOUT);
+    return 0;
+}
+
+TEST(the_deadline_of_another_task_is_moved_all_the_same)
+{
+    assert_runs(move_the_deadline_of_another);
+}

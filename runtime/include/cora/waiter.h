@@ -32,7 +32,7 @@ typedef struct cora_waiter {
 
 /* All NULL is an empty queue. Its members are private. */
 typedef struct cora_wait_queue {
-    void *private_[2];
+    void *private_[4];
 } cora_wait_queue;
 
 /* A waiter of the current task. `what` ("semaphore") and `object` go into deadlock reports. */
@@ -58,6 +58,12 @@ CORA_API void cora_wait_queue_append(cora_wait_queue *queue, cora_waiter *waiter
 CORA_API void cora_wait_queue_remove(cora_wait_queue *queue, cora_waiter *waiter);
 CORA_API cora_waiter *cora_wait_queue_first(const cora_wait_queue *queue);
 CORA_API cora_waiter *cora_wait_queue_next(const cora_wait_queue *queue, const cora_waiter *waiter);
+
+/*
+ * The first that is still pending; NULL: nobody is. However many have been woken or cancelled and
+ * not removed, none of them is looked at more than once.
+ */
+CORA_API cora_waiter *cora_wait_queue_first_pending(cora_wait_queue *queue);
 
 /* Wakes the first that is still pending. Whether there was one. */
 CORA_API bool cora_wait_queue_wake_first(cora_wait_queue *queue);

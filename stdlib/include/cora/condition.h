@@ -28,7 +28,7 @@ typedef struct cora_condition {
         CORA_LOCK_INIT, NULL,                                                                      \
         {                                                                                          \
             {                                                                                      \
-                NULL, NULL                                                                         \
+                NULL, NULL, NULL, NULL                                                             \
             }                                                                                      \
         }                                                                                          \
     }

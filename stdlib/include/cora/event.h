@@ -18,7 +18,7 @@ typedef struct cora_event {
 /* An event that is not set. Nothing is to be freed. */
 #define CORA_EVENT_INIT                                                                            \
     {                                                                                              \
-        {{NULL, NULL}}, false                                                                      \
+        {{NULL, NULL, NULL, NULL}}, false                                                          \
     }
 CORA_API void cora_event_init(cora_event *event);
 

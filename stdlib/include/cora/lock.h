@@ -29,7 +29,7 @@ typedef struct cora_lock {
 /* An open lock. Nothing is to be freed. */
 #define CORA_LOCK_INIT                                                                             \
     {                                                                                              \
-        {{NULL, NULL}}, false                                                                      \
+        {{NULL, NULL, NULL, NULL}}, false                                                          \
     }
 CORA_API void cora_lock_init(cora_lock *lock);
 

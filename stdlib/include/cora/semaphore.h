@@ -22,14 +22,14 @@ CORA_BEGIN_DECLS
 
 /* Storage of the caller's; must stay where it is while somebody waits. Its members are private. */
 typedef struct cora_semaphore {
-    void *waiters_[2];
+    void *waiters_[4];
     int value_;
 } cora_semaphore;
 
 /* A semaphore with so many permits; of a negative number, as many are missing. Nothing to free. */
 #define CORA_SEMAPHORE_INIT(value)                                                                 \
     {                                                                                              \
-        {NULL, NULL}, (value)                                                                      \
+        {NULL, NULL, NULL, NULL}, (value)                                                          \
     }
 CORA_API void cora_semaphore_init(cora_semaphore *semaphore, int value);
 
