@@ -57,10 +57,7 @@ int cora_condition_wait(cora_condition *condition)
     if (cora_current_task() == NULL)
         return -CORA_ENOTASK;
     cora_condition_release(condition);
-    cora_waiter_init(&waiter, "condition", condition);
-    cora_wait_queue_append(&condition->waiters_, &waiter);
-    rc = cora_waiter_wait(&waiter);
-    cora_wait_queue_remove(&condition->waiters_, &waiter);
+    rc = cora_wait_queue_wait(&condition->waiters_, &waiter, "condition", condition);
     again = acquire_again(condition);
     if (again < 0)
         rc = again;

@@ -8,15 +8,10 @@ void cora_event_init(cora_event *event)
 int cora_event_wait(cora_event *event)
 {
     cora_waiter waiter;
-    int rc;
 
     if (event->set_)
         return 0;
-    cora_waiter_init(&waiter, "event", event);
-    cora_wait_queue_append(&event->waiters_, &waiter);
-    rc = cora_waiter_wait(&waiter);
-    cora_wait_queue_remove(&event->waiters_, &waiter);
-    return rc;
+    return cora_wait_queue_wait(&event->waiters_, &waiter, "event", event);
 }
 
 void cora_event_set(cora_event *event)

@@ -16,10 +16,11 @@ bool cora_lock_locked(const cora_lock *lock)
  * been woken is the first. */
 static bool nobody_waits(cora_lock *lock)
 {
-    cora_waiter *first = cora_wait_queue_first(&lock->waiters_);
+    cora_waiter *first;
 
-    if (first == NULL)
+    if (cora_wait_queue_empty(&lock->waiters_))
         return true;
+    first = cora_wait_queue_first(&lock->waiters_);
     return !cora_waiter_woken(first) && cora_wait_queue_first_pending(&lock->waiters_) == NULL;
 }
 
@@ -27,10 +28,8 @@ static bool nobody_waits(cora_lock *lock)
  * it will pass the turn on when it runs. */
 static void wake_first(cora_lock *lock)
 {
-    cora_waiter *first = cora_wait_queue_first(&lock->waiters_);
-
-    if (first != NULL)
-        cora_waiter_wake(first);
+    if (!cora_wait_queue_empty(&lock->waiters_))
+        cora_waiter_wake(cora_wait_queue_first(&lock->waiters_));
 }
 
 int cora_lock_acquire(cora_lock *lock)
@@ -39,10 +38,7 @@ int cora_lock_acquire(cora_lock *lock)
     int rc = 0;
 
     if (lock->locked_ || !nobody_waits(lock)) {
-        cora_waiter_init(&waiter, "lock", lock);
-        cora_wait_queue_append(&lock->waiters_, &waiter);
-        rc = cora_waiter_wait(&waiter);
-        cora_wait_queue_remove(&lock->waiters_, &waiter);
+        rc = cora_wait_queue_wait(&lock->waiters_, &waiter, "lock", lock);
     }
     if (rc == 0)
         lock->locked_ = true;

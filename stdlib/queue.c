@@ -8,19 +8,23 @@ enum { FIRST_ROOM = 8 };
 
 /* ---- the items: a ring, a stack, or a heap, all in one array -------------------------------- */
 
-static void **at(const cora_queue *queue, size_t index)
+/* The room is a power of two. */
+static size_t place_of(const cora_queue *queue, size_t index)
 {
-    /* There is room where there is an index. NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
-    return &queue->items_[(queue->first_ + index) % queue->room_];
+    return (queue->first_ + index) & (queue->room_ - 1);
 }
 
-static int make_room(cora_queue *queue)
+static void **at(const cora_queue *queue, size_t index)
+{
+    return &queue->items_[place_of(queue, index)];
+}
+
+/* What happens seldom is not inlined: it would have all registers saved, each time. */
+static __attribute__((noinline)) int make_room(cora_queue *queue)
 {
     size_t room = queue->room_ > 0 ? queue->room_ * 2 : FIRST_ROOM;
     void **items;
 
-    if (queue->count_ < queue->room_)
-        return 0;
     items = malloc(room * sizeof items[0]);
     if (items == NULL)
         return -ENOMEM;
@@ -33,7 +37,7 @@ static int make_room(cora_queue *queue)
     return 0;
 }
 
-static void move_up(cora_queue *queue, size_t place, void *item)
+static __attribute__((noinline)) void move_up(cora_queue *queue, size_t place, void *item)
 {
     while (place > 0 && queue->compare_(item, *at(queue, (place - 1) / 2)) < 0) {
         *at(queue, place) = *at(queue, (place - 1) / 2);
@@ -42,7 +46,7 @@ static void move_up(cora_queue *queue, size_t place, void *item)
     *at(queue, place) = item;
 }
 
-static void move_down(cora_queue *queue, void *item)
+static __attribute__((noinline)) void move_down(cora_queue *queue, void *item)
 {
     size_t place = 0;
     size_t child;
@@ -78,7 +82,7 @@ static void *take(cora_queue *queue)
         return *at(queue, queue->count_);
     item = *at(queue, 0);
     if (queue->compare_ == NULL)
-        queue->first_ = (queue->first_ + 1) % queue->room_;
+        queue->first_ = place_of(queue, 1);
     else if (queue->count_ > 0)
         move_down(queue, *at(queue, queue->count_));
     return item;
@@ -114,21 +118,24 @@ void cora_queue_destroy(cora_queue *queue)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
+static void wake_first(cora_wait_queue *waiters)
+{
+    if (!cora_wait_queue_empty(waiters))
+        cora_wait_queue_wake_first(waiters);
+}
+
 static int wait_in(cora_queue *queue, cora_wait_queue *waiters, const char *what)
 {
     cora_waiter waiter;
     int rc;
 
-    cora_waiter_init(&waiter, what, queue);
-    cora_wait_queue_append(waiters, &waiter);
-    rc = cora_waiter_wait(&waiter);
-    cora_wait_queue_remove(waiters, &waiter);
+    rc = cora_wait_queue_wait(waiters, &waiter, what, queue);
     if (rc == 0)
         return 0;
     /* Woken, and cancelled before it could use that: the next in line may. */
     if (cora_waiter_woken(&waiter) &&
         !(waiters == &queue->putters_ ? cora_queue_full(queue) : cora_queue_empty(queue)))
-        cora_wait_queue_wake_first(waiters);
+        wake_first(waiters);
     return rc;
 }
 
@@ -136,19 +143,20 @@ static int wait_in(cora_queue *queue, cora_wait_queue *waiters, const char *what
 
 int cora_queue_put_nowait(cora_queue *queue, void *item)
 {
-    int rc;
-
     if (queue->shutdown_)
         return -CORA_EQUEUESHUTDOWN;
     if (cora_queue_full(queue))
         return -CORA_EQUEUEFULL;
-    rc = make_room(queue);
-    if (rc < 0)
-        return rc;
+    if (queue->count_ == queue->room_) {
+        int rc = make_room(queue);
+
+        if (rc < 0)
+            return rc;
+    }
     add(queue, item);
-    queue->unfinished_++;
-    cora_event_clear(&queue->finished_);
-    cora_wait_queue_wake_first(&queue->getters_);
+    if (queue->unfinished_++ == 0)
+        cora_event_clear(&queue->finished_);
+    wake_first(&queue->getters_);
     return 0;
 }
 
@@ -167,7 +175,7 @@ int cora_queue_get_nowait(cora_queue *queue, void **ret_item)
     if (cora_queue_empty(queue))
         return queue->shutdown_ ? -CORA_EQUEUESHUTDOWN : -CORA_EQUEUEEMPTY;
     *ret_item = take(queue);
-    cora_wait_queue_wake_first(&queue->putters_);
+    wake_first(&queue->putters_);
     return 0;
 }
 

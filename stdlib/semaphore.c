@@ -28,7 +28,7 @@ bool cora_semaphore_locked(const cora_semaphore *semaphore)
     if (semaphore->value_ <= 0)
         return true;
     remove_cancelled(waiters(semaphore));
-    return cora_wait_queue_first(waiters(semaphore)) != NULL;
+    return !cora_wait_queue_empty(waiters(semaphore));
 }
 
 /* Hands permits to those who wait: a permit is taken before its new owner runs. */
@@ -47,10 +47,7 @@ int cora_semaphore_acquire(cora_semaphore *semaphore)
         semaphore->value_--;
         return 0;
     }
-    cora_waiter_init(&waiter, "semaphore", semaphore);
-    cora_wait_queue_append(waiters(semaphore), &waiter);
-    rc = cora_waiter_wait(&waiter);
-    cora_wait_queue_remove(waiters(semaphore), &waiter);
+    rc = cora_wait_queue_wait(waiters(semaphore), &waiter, "semaphore", semaphore);
     if (rc < 0 && cora_waiter_woken(&waiter))
         semaphore->value_++; /* cancelled with the permit already in hand */
     wake_waiters(semaphore);

@@ -116,22 +116,6 @@ cora_loop *cora_future_get_loop(const cora_future *future)
     return future != NULL ? future->loop : NULL;
 }
 
-static void keep_for_user_callbacks(struct cora_future *future);
-
-void cora__future_complete(struct cora_future *future, enum cora__future_state state, int outcome)
-{
-    if (future->loop->closed)
-        cora__future_drop_callbacks(future);
-    future->state = (uint8_t)state;
-    future->outcome = outcome;
-    future->error_unasked = state == CORA__FINISHED && outcome < 0;
-    if (cora__list_empty(&future->callbacks))
-        return;
-    if (future->has_user_callbacks)
-        keep_for_user_callbacks(future);
-    cora__loop_push_all(future->loop, &future->callbacks);
-}
-
 void cora__future_wake_callback(void *future)
 {
     cora__future_wake(future);
@@ -249,7 +233,7 @@ static void drop_user_callback(struct cora__handle *handle)
 
 static const struct cora__handle_kind user_callback_kind = {.drop = drop_user_callback};
 
-static void keep_for_user_callbacks(struct cora_future *future)
+void cora__future_keep_for_user_callbacks(struct cora_future *future)
 {
     for (struct cora__list *link = future->callbacks.next; link != &future->callbacks;
          link = link->next)

@@ -60,8 +60,27 @@ static inline bool cora__future_done(const struct cora_future *future)
     return future->state != CORA__PENDING;
 }
 
+/* Who waits for it will never be called. */
+void cora__future_drop_callbacks(struct cora_future *future);
+
+/* Callbacks of users' are about to be queued, and each has a reference then. */
+void cora__future_keep_for_user_callbacks(struct cora_future *future);
+
 /* Completes a pending future and queues whoever waits for it. */
-void cora__future_complete(struct cora_future *future, enum cora__future_state state, int outcome);
+static inline void cora__future_complete(struct cora_future *future, enum cora__future_state state,
+                                         int outcome)
+{
+    if (future->loop->closed)
+        cora__future_drop_callbacks(future);
+    future->state = (uint8_t)state;
+    future->outcome = outcome;
+    future->error_unasked = state == CORA__FINISHED && outcome < 0;
+    if (cora__list_empty(&future->callbacks))
+        return;
+    if (future->has_user_callbacks)
+        cora__future_keep_for_user_callbacks(future);
+    cora__loop_push_all(future->loop, &future->callbacks);
+}
 
 /* set_result(0), unless it is done, cancelled for instance, already. */
 static inline void cora__future_wake(struct cora_future *future)
@@ -82,9 +101,6 @@ static inline void cora__future_watch(struct cora_future *future, struct cora__h
     else
         cora__list_append(&future->callbacks, &handle->link);
 }
-
-/* Who waits for it will never be called. */
-void cora__future_drop_callbacks(struct cora_future *future);
 
 /* Takes the last of those who wait out, if it is this callback of a user's. Whether it was. */
 bool cora__future_remove_last(struct cora_future *future, cora_done_callback *fn, void *arg);

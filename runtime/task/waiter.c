@@ -93,6 +93,18 @@ void cora_wait_queue_remove(cora_wait_queue *queue, cora_waiter *waiter)
     cora__list_remove(&inside(waiter)->link);
 }
 
+int cora_wait_queue_wait(cora_wait_queue *queue, cora_waiter *waiter, const char *what,
+                         const void *object)
+{
+    int rc;
+
+    cora_waiter_init(waiter, what, object);
+    cora_wait_queue_append(queue, waiter);
+    rc = cora_waiter_wait(waiter);
+    cora_wait_queue_remove(queue, waiter);
+    return rc;
+}
+
 /* The waiter that the link is of; behind those passed comes the rest, and behind that nobody. */
 static cora_waiter *at(struct queue *queue, struct cora__list *link)
 {

@@ -242,6 +242,7 @@ static void line_up(struct line *line)
     int rc;
 
     memset(line, 0, sizeof *line);
+    assert_true(cora_wait_queue_empty(&line->queue));
     for (int i = 0; i < WAITERS; i++)
         line->tasks[i] = cora_create_task(queue_up, .queue = &line->queue, .number = i);
     rc = rest(1);
@@ -253,6 +254,7 @@ static void wake_first(struct line *line)
     bool woken = cora_wait_queue_wake_first(&line->queue);
 
     assert_true(woken);
+    assert_false(cora_wait_queue_empty(&line->queue)); /* before it has run */
 }
 
 /* Everybody has gone, and the queue is empty. */
@@ -265,6 +267,7 @@ static void finish(struct line *line, const char *expected)
     }
     assert_string_equal(trace_text, expected);
     assert_null(cora_wait_queue_first(&line->queue));
+    assert_true(cora_wait_queue_empty(&line->queue));
 }
 
 static int wake_in_order(void *arg)

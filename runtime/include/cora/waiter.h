@@ -7,10 +7,7 @@
  *
  *     cora_waiter waiter;
  *
- *     cora_waiter_init(&waiter, "semaphore", semaphore);
- *     cora_wait_queue_append(&semaphore->waiters, &waiter);
- *     rc = cora_waiter_wait(&waiter);
- *     cora_wait_queue_remove(&semaphore->waiters, &waiter);
+ *     rc = cora_wait_queue_wait(&semaphore->waiters, &waiter, "semaphore", semaphore);
  *     if (rc < 0 && cora_waiter_woken(&waiter))
  *         ...                                   // woken, then cancelled: pass it on to the next
  *
@@ -58,6 +55,24 @@ CORA_API void cora_wait_queue_append(cora_wait_queue *queue, cora_waiter *waiter
 CORA_API void cora_wait_queue_remove(cora_wait_queue *queue, cora_waiter *waiter);
 CORA_API cora_waiter *cora_wait_queue_first(const cora_wait_queue *queue);
 CORA_API cora_waiter *cora_wait_queue_next(const cora_wait_queue *queue, const cora_waiter *waiter);
+
+/*
+ * Initializes the waiter, appends it, waits, and removes it. 0; -ECANCELED: whether it was woken
+ * before the waiter tells; -CORA_ENOTASK.
+ */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_wait_queue_wait(cora_wait_queue *queue,
+                                                                cora_waiter *waiter,
+                                                                const char *what,
+                                                                const void *object);
+
+/* Whether nobody is in it, woken or not. Inline, for it is asked far more often than not in vain.
+ */
+static inline bool cora_wait_queue_empty(const cora_wait_queue *queue)
+{
+    void *const *links = queue->private_;
+
+    return links[0] == NULL || (links[0] == (void *)links && links[2] == (void *)(links + 2));
+}
 
 /*
  * The first that is still pending; NULL: nobody is. However many have been woken or cancelled and
