@@ -1,31 +1,6 @@
 #include "base/pool.h"
 
-#include <stdint.h>
 #include <stdlib.h>
-
-/* Aligned to its size, so that a block leads to its slab. */
-enum { SLAB_SIZE = 256 << 10 };
-
-struct slab {
-    struct cora__list link; /* in the pool's list of its size; in none when it is full */
-    struct block *free;     /* the last freed first */
-    char *fresh;            /* from here on nothing has been used yet */
-    size_t used;
-} __attribute__((aligned(CORA__POOL_LINE)));
-
-struct block {
-    struct block *next;
-};
-
-static size_t lines_of(size_t size)
-{
-    return (size + CORA__POOL_LINE - 1) / CORA__POOL_LINE;
-}
-
-static bool is_malloced(const struct cora__pool *pool, size_t size)
-{
-    return size - 1 >= (size_t)CORA__POOL_SIZES * CORA__POOL_LINE || pool->from_malloc;
-}
 
 void cora__pool_init(struct cora__pool *pool)
 {
@@ -43,79 +18,92 @@ void cora__pool_init(struct cora__pool *pool)
 
 /* ---- slabs --------------------------------------------------------------------------------- */
 
-static struct slab *slab_of_link(struct cora__list *link)
+static struct cora__pool_slab *slab_of_link(struct cora__list *link)
 {
-    return cora__container_of(link, struct slab, link);
+    return cora__container_of(link, struct cora__pool_slab, link);
 }
 
-static bool slab_has_fresh(const struct slab *slab, size_t size)
+static struct cora__pool_slab *slab_create(struct cora__pool *pool, struct cora__list *slabs)
 {
-    return (size_t)((const char *)slab + SLAB_SIZE - slab->fresh) >= size;
-}
-
-static struct slab *slab_create(struct cora__pool *pool, struct cora__list *slabs)
-{
-    struct slab *slab = aligned_alloc(SLAB_SIZE, SLAB_SIZE);
+    struct cora__pool_slab *slab = aligned_alloc(CORA__POOL_SLAB, CORA__POOL_SLAB);
 
     if (slab == NULL)
         return NULL;
     slab->free = NULL;
     slab->fresh = (char *)(slab + 1);
     slab->used = 0;
+    slab->listed = true;
     cora__list_prepend(slabs, &slab->link);
     pool->grown = true;
     return slab;
 }
 
-static void slab_release(struct slab *slab)
+static void slab_release(struct cora__pool_slab *slab)
 {
     cora__list_remove(&slab->link);
     free(slab);
 }
 
-static void *slab_take(struct slab *slab, size_t size)
+static bool slab_is_full(const struct cora__pool_slab *slab, size_t size)
 {
-    struct block *block = slab->free;
+    return slab->free == NULL && slab->fresh + size > (const char *)slab + CORA__POOL_SLAB;
+}
 
-    if (block != NULL) {
-        slab->free = block->next;
-    } else {
-        block = (struct block *)slab->fresh;
-        slab->fresh += size;
-    }
-    slab->used++;
-    if (slab->free == NULL && !slab_has_fresh(slab, size))
+/* One with a free block; those that are full leave the list on the way. */
+static struct cora__pool_slab *find_slab(struct cora__pool *pool, struct cora__list *slabs,
+                                         size_t size)
+{
+    while (!cora__list_empty(slabs)) {
+        struct cora__pool_slab *slab = slab_of_link(slabs->next);
+
+        if (!slab_is_full(slab, size))
+            return slab;
         cora__list_remove(&slab->link);
-    return block;
+        slab->listed = false;
+    }
+    return slab_create(pool, slabs);
 }
 
 /* ---- blocks -------------------------------------------------------------------------------- */
 
-void *cora__pool_alloc(struct cora__pool *pool, size_t size)
+void *cora__pool_alloc_slowly(struct cora__pool *pool, size_t size)
 {
-    if (is_malloced(pool, size))
+    if (!cora__pool_has(pool, size))
         return malloc(size);
 
-    size_t lines = lines_of(size);
-    struct cora__list *slabs = &pool->slabs[lines - 1];
-    struct slab *slab =
-        cora__list_empty(slabs) ? slab_create(pool, slabs) : slab_of_link(slabs->next);
+    size_t lines = (size + CORA__POOL_LINE - 1) / CORA__POOL_LINE;
+    struct cora__pool_slab *slab =
+        find_slab(pool, &pool->slabs[lines - 1], lines * CORA__POOL_LINE);
+    struct cora__pool_block *block;
 
-    return slab != NULL ? slab_take(slab, lines * CORA__POOL_LINE) : NULL;
+    if (slab == NULL)
+        return NULL;
+    block = slab->free;
+    if (block != NULL) {
+        slab->free = block->next;
+    } else {
+        block = (struct cora__pool_block *)slab->fresh;
+        slab->fresh += lines * CORA__POOL_LINE;
+    }
+    slab->used++;
+    return block;
 }
 
-void cora__pool_free(struct cora__pool *pool, void *memory, size_t size)
+void cora__pool_free_slowly(struct cora__pool *pool, void *memory, size_t size)
 {
-    if (is_malloced(pool, size) || memory == NULL) {
+    if (!cora__pool_has(pool, size) || memory == NULL) {
         free(memory);
         return;
     }
 
-    struct slab *slab = (struct slab *)((uintptr_t)memory & ~(uintptr_t)(SLAB_SIZE - 1));
-    struct block *block = memory;
+    struct cora__pool_block *block = memory;
+    struct cora__pool_slab *slab =
+        (struct cora__pool_slab *)((uintptr_t)memory & ~(uintptr_t)(CORA__POOL_SLAB - 1));
 
-    if (cora__list_empty(&slab->link))
-        cora__list_prepend(&pool->slabs[lines_of(size) - 1], &slab->link);
+    if (!slab->listed) {
+        cora__list_prepend(&pool->slabs[(size - 1) / CORA__POOL_LINE], &slab->link);
+        slab->listed = true;
+    }
     block->next = slab->free;
     slab->free = block;
     slab->used--;

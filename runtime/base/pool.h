@@ -15,7 +15,22 @@
 
 #include "base/list.h"
 
-enum { CORA__POOL_LINE = 64, CORA__POOL_SIZES = 8 };
+#include <stdint.h>
+
+enum { CORA__POOL_LINE = 64, CORA__POOL_SIZES = 8, CORA__POOL_SLAB = 256 << 10 };
+
+/* Aligned to its size, so that a block leads to its slab. */
+struct cora__pool_slab {
+    struct cora__list link;        /* in the pool's list of its size */
+    struct cora__pool_block *free; /* the last freed first */
+    char *fresh;                   /* from here on nothing has been used yet */
+    unsigned used;
+    bool listed; /* one that was found full when it was asked for a block is not */
+} __attribute__((aligned(CORA__POOL_LINE)));
+
+struct cora__pool_block {
+    struct cora__pool_block *next;
+};
 
 struct cora__pool {
     struct cora__list slabs[CORA__POOL_SIZES]; /* with free blocks of so many lines, and one more */
@@ -25,12 +40,52 @@ struct cora__pool {
 
 void cora__pool_init(struct cora__pool *pool);
 
+/* Where a slab is made or is full, and for what malloc does. */
+void *cora__pool_alloc_slowly(struct cora__pool *pool, size_t size);
+void cora__pool_free_slowly(struct cora__pool *pool, void *block, size_t size);
+
+static inline bool cora__pool_has(const struct cora__pool *pool, size_t size)
+{
+    return size - 1 < (size_t)CORA__POOL_SIZES * CORA__POOL_LINE && !pool->from_malloc;
+}
+
 /* At least `size` bytes, aligned to a cache line if they are no more than eight; NULL without
  * memory. */
-void *cora__pool_alloc(struct cora__pool *pool, size_t size);
+static inline void *cora__pool_alloc(struct cora__pool *pool, size_t size)
+{
+    if (cora__pool_has(pool, size)) {
+        struct cora__list *slabs = &pool->slabs[(size - 1) / CORA__POOL_LINE];
+        struct cora__pool_slab *slab =
+            cora__container_of(slabs->next, struct cora__pool_slab, link);
 
-/* `size` as for alloc. `block` may be NULL. */
-void cora__pool_free(struct cora__pool *pool, void *block, size_t size);
+        if (slabs->next != slabs && slab->free != NULL) {
+            struct cora__pool_block *block = slab->free;
+
+            slab->free = block->next;
+            slab->used++;
+            return block;
+        }
+    }
+    return cora__pool_alloc_slowly(pool, size);
+}
+
+/* `size` as for alloc. `memory` may be NULL. */
+static inline void cora__pool_free(struct cora__pool *pool, void *memory, size_t size)
+{
+    if (cora__pool_has(pool, size) && memory != NULL) {
+        struct cora__pool_block *block = memory;
+        struct cora__pool_slab *slab =
+            (struct cora__pool_slab *)((uintptr_t)memory & ~(uintptr_t)(CORA__POOL_SLAB - 1));
+
+        if (slab->listed) {
+            block->next = slab->free;
+            slab->free = block;
+            slab->used--;
+            return;
+        }
+    }
+    cora__pool_free_slowly(pool, memory, size);
+}
 
 /*
  * Gives slabs without a used block back to the system, unless the pool has grown since the last

@@ -327,7 +327,7 @@ static int iterate(struct cora_loop *loop)
 
 /* ---- run ----------------------------------------------------------------------------------- */
 
-int cora__loop_check(const struct cora_loop *loop)
+int cora__loop_check_closely(const struct cora_loop *loop)
 {
     if (loop->closed)
         return -CORA_ECLOSED;

@@ -251,7 +251,11 @@ void cora__io_set_drained(struct cora_loop *loop, int fd);
 bool cora__loop_is_due(const struct cora_loop *loop, double when);
 
 /* 0, or why the loop takes no calls from here: -CORA_ECLOSED, -CORA_EWRONGTHREAD. */
-int cora__loop_check(const struct cora_loop *loop);
+int cora__loop_check_closely(const struct cora_loop *loop);
+static inline int cora__loop_check(const struct cora_loop *loop)
+{
+    return loop->closed || loop->debug ? cora__loop_check_closely(loop) : 0;
+}
 
 /* Like cora_loop_call_exception_handler, with a message in printf's manner. */
 void cora__loop_report(struct cora_loop *loop, const char *task, struct cora_future *future,
@@ -301,17 +305,20 @@ static inline void cora__loop_set_running(struct cora_loop *loop, struct cora__h
 }
 
 /*
- * While `next` is run, fetches the stack of the step behind it, and the handle behind that one,
- * which is needed to do the same in the next turn. Costs nothing where all is in the cache; with
- * 10,000 tasks a yield takes 9 ns instead of 17, with 100,000 half the time.
+ * While `next` is run, fetches the stack of one of the steps behind it, and the handle behind that
+ * one. With 10,000 tasks a yield takes 8 ns instead of 17, with 100,000 half the time. One step
+ * ahead is too late there: 35 ns against 28 at four. The way to the fourth costs nothing where all
+ * is in the cache.
  */
 static inline void cora__loop_prefetch(const struct cora__handle *next)
 {
-    const struct cora__handle *second = cora__handle_of_link(next->link.next);
+    enum { AHEAD = 4 };
 
-    __builtin_prefetch(second->link.next, 1);
-    __builtin_prefetch(second->sp);
-    __builtin_prefetch((const char *)second->sp + 64);
+    for (int i = 0; i < AHEAD; i++)
+        next = cora__handle_of_link(next->link.next);
+    __builtin_prefetch(next->link.next, 1);
+    __builtin_prefetch(next->sp);
+    __builtin_prefetch((const char *)next->sp + 64);
 }
 
 /*
