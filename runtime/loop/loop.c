@@ -207,7 +207,7 @@ struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_co
         } else if (!cora__handle_is_step(next)) {
             return NULL;
         } else if (next->sp != NULL || loop->hooks->start(next, spare)) {
-            if (next->link.next != &loop->ready.link)
+            if (loop->task_count >= CORA__MANY_TASKS)
                 prefetch_whole(next);
             return next;
         }

@@ -51,6 +51,7 @@ static void conclude(struct cora__task *task, int outcome)
     if (task->scopes != NULL)
         cora__scopes_close(task);
     cora__list_remove(&task->link);
+    task->future.loop->task_count--;
     set_outcome(task, outcome);
     if (task->future.refs == 1)
         cora__future_report_lost(&task->future);
@@ -405,6 +406,7 @@ static void drop_tasks(struct cora_loop *loop)
         struct cora_coroutine *coroutine = coroutine_of(task);
 
         cora__list_remove(&task->link);
+        loop->task_count--;
         cora__list_remove(&task->step.link);
         cora__scopes_close(task);
         if (coroutine != NULL)
@@ -481,6 +483,7 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
     task->function = function;
     task->number = ++loop->task_number;
     cora__list_append(&loop->all_tasks, &task->link);
+    loop->task_count++;
     loop->hooks = &hooks;
     return task;
 }
