@@ -103,11 +103,17 @@ static struct iteration *create(struct cora_loop *loop, size_t count)
     return iteration;
 }
 
-static void watch_all(struct iteration *iteration, cora_future *const futures[],
-                      const size_t *first, size_t count)
+static bool is_watched(const struct iteration *iteration, const struct cora_future *future)
+{
+    const struct watch *watch = cora__future_last_watch(future, &watch_kind);
+
+    return watch != NULL && watch->iteration == iteration;
+}
+
+static void watch_all(struct iteration *iteration, cora_future *const futures[], size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (first[i] != i)
+        if (is_watched(iteration, futures[i]))
             continue;
 
         struct watch *watch = &iteration->watches[iteration->different++];
@@ -116,8 +122,10 @@ static void watch_all(struct iteration *iteration, cora_future *const futures[],
         watch->handle.kind = &watch_kind;
         watch->future = cora_future_ref(futures[i]);
         watch->iteration = iteration;
-        cora__future_watch(futures[i], &watch->handle);
+        cora__list_append(&futures[i]->callbacks, &watch->handle.link);
     }
+    for (size_t i = 0; i < iteration->different; i++)
+        cora__future_settle_watch(iteration->watches[i].future, &iteration->watches[i].handle);
 }
 
 int cora_as_completed_start(cora_as_completed *each, cora_future *const futures[], size_t count,
@@ -125,7 +133,6 @@ int cora_as_completed_start(cora_as_completed *each, cora_future *const futures[
 {
     struct iteration *iteration;
     struct cora_loop *loop;
-    size_t *first;
     int rc = cora__futures_check(futures, count, &loop);
 
     *inside(each) = NULL;
@@ -135,20 +142,18 @@ int cora_as_completed_start(cora_as_completed *each, cora_future *const futures[
         rc = -EINVAL;
     if (rc < 0)
         return rc;
-    first = cora__futures_first(futures, count);
     iteration = create(loop, count);
-    if (first == NULL || iteration == NULL)
-        rc = -ENOMEM;
-    else if (timeout != INFINITY && count > 0)
+    if (iteration == NULL)
+        return -ENOMEM;
+    if (timeout != INFINITY && count > 0)
         rc = cora__timer_start(loop, &iteration->timer, cora_loop_time(loop) + timeout);
     if (rc == 0) {
-        watch_all(iteration, futures, first, count);
+        watch_all(iteration, futures, count);
         *inside(each) = iteration;
-    } else if (iteration != NULL) {
+    } else {
         free(iteration->queue);
         free(iteration);
     }
-    free(first);
     return rc;
 }
 

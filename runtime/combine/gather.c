@@ -23,7 +23,7 @@ struct gathering {
         struct cora__handle handle;
         struct cora_future *future;
         struct gathering *gathering;
-        size_t first; /* the index where the same future was given first; often its own */
+        bool again; /* the same future was given before */
     } children[];
 };
 
@@ -136,24 +136,28 @@ static struct gathering *create(struct cora_loop *loop, size_t count, unsigned f
     return gathering;
 }
 
-static void add_child(struct gathering *gathering, struct cora_future *future, size_t first)
+static bool is_child(const struct gathering *gathering, const struct cora_future *future)
 {
-    size_t index = gathering->count++;
-    struct child *child = &gathering->children[index];
+    const struct child *child = cora__future_last_watch(future, &child_kind);
+
+    return child != NULL && child->gathering == gathering;
+}
+
+static void add_child(struct gathering *gathering, struct cora_future *future)
+{
+    struct child *child = &gathering->children[gathering->count++];
 
     cora__handle_init(&child->handle, on_child_done, child);
     child->handle.kind = &child_kind;
     child->future = cora_future_ref(future);
     child->gathering = gathering;
-    child->first = first;
-    if (first != index)
+    child->again = is_child(gathering, future);
+    if (child->again)
         return;
     gathering->different++;
-    if (!cora__future_done(future)) {
-        if (keeps_alive(child))
-            gathering->future.refs++;
-        cora__list_append(&future->callbacks, &child->handle.link);
-    }
+    if (!cora__future_done(future) && keeps_alive(child))
+        gathering->future.refs++;
+    cora__list_append(&future->callbacks, &child->handle.link);
 }
 
 /* Children that are done already count at once, now that all are known. */
@@ -162,8 +166,10 @@ static void count_done(struct gathering *gathering)
     for (size_t i = 0; i < gathering->count; i++) {
         struct child *child = &gathering->children[i];
 
-        if (child->first == i && cora__future_done(child->future))
-            child_done(child);
+        if (child->again || !cora__future_done(child->future))
+            continue;
+        cora__list_remove(&child->handle.link);
+        child_done(child);
     }
     if (gathering->count == 0)
         settle(gathering, 0);
@@ -177,16 +183,12 @@ static int gather(cora_future *const futures[], size_t count, unsigned flags, co
     if (rc < 0)
         return rc;
 
-    size_t *first = cora__futures_first(futures, count);
-    struct gathering *gathering = first != NULL ? create(loop, count, flags) : NULL;
+    struct gathering *gathering = create(loop, count, flags);
 
-    if (gathering == NULL) {
-        free(first);
+    if (gathering == NULL)
         return -ENOMEM;
-    }
     for (size_t i = 0; i < count; i++)
-        add_child(gathering, futures[i], first[i]);
-    free(first);
+        add_child(gathering, futures[i]);
     count_done(gathering);
     *ret = &gathering->future;
     return 0;

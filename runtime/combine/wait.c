@@ -16,7 +16,7 @@ struct wait {
 
 struct watch {
     struct cora__handle handle;
-    struct cora_future *future;
+    struct cora_future *future; /* NULL: it was given before */
     struct wait *wait;
 };
 
@@ -51,21 +51,31 @@ static void on_timer(void *arg)
     cora__future_wake(&wait->enough);
 }
 
+static bool is_watched(const struct wait *wait, const struct cora_future *future)
+{
+    const struct watch *watch = cora__future_last_watch(future, &watch_kind);
+
+    return watch != NULL && watch->wait == wait;
+}
+
 static void watch_all(struct wait *wait, struct watch *watches, cora_future *const futures[],
-                      const size_t *first, size_t count)
+                      size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct watch *watch = &watches[i];
 
         cora__handle_init(&watch->handle, on_done, watch);
         watch->handle.kind = &watch_kind;
-        if (first[i] != i)
-            continue;
-        watch->future = futures[i];
         watch->wait = wait;
+        watch->future = is_watched(wait, futures[i]) ? NULL : futures[i];
+        if (watch->future == NULL)
+            continue;
         wait->left++;
-        cora__future_watch(futures[i], &watch->handle);
+        cora__list_append(&futures[i]->callbacks, &watch->handle.link);
     }
+    for (size_t i = 0; i < count; i++)
+        if (watches[i].future != NULL)
+            cora__future_settle_watch(futures[i], &watches[i].handle);
 }
 
 static int suspend(struct wait *wait, double timeout)
@@ -81,12 +91,12 @@ static int suspend(struct wait *wait, double timeout)
     return rc;
 }
 
-static int count_done(cora_future *const futures[], const size_t *first, size_t count)
+static int count_done(const struct watch *watches, size_t count)
 {
     int done = 0;
 
     for (size_t i = 0; i < count; i++)
-        done += first[i] == i && cora__future_done(futures[i]);
+        done += watches[i].future != NULL && cora__future_done(watches[i].future);
     return done;
 }
 
@@ -106,22 +116,18 @@ int cora_wait(cora_future *const futures[], size_t count, double timeout,
     if (rc < 0)
         return rc;
 
-    size_t *first = cora__futures_first(futures, count);
     struct watch *watches = malloc(count * sizeof watches[0]);
 
-    if (first != NULL && watches != NULL) {
-        cora__future_init(&wait.enough, loop, NULL, "several futures");
-        cora__timer_init(&wait.timer, on_timer, &wait);
-        watch_all(&wait, watches, futures, first, count);
-        rc = suspend(&wait, timeout);
-        for (size_t i = 0; i < count; i++)
-            cora__list_remove(&watches[i].handle.link);
-        if (rc == 0)
-            rc = count_done(futures, first, count);
-    } else {
-        rc = -ENOMEM;
-    }
+    if (watches == NULL)
+        return -ENOMEM;
+    cora__future_init(&wait.enough, loop, NULL, "several futures");
+    cora__timer_init(&wait.timer, on_timer, &wait);
+    watch_all(&wait, watches, futures, count);
+    rc = suspend(&wait, timeout);
+    for (size_t i = 0; i < count; i++)
+        cora__list_remove(&watches[i].handle.link);
+    if (rc == 0)
+        rc = count_done(watches, count);
     free(watches);
-    free(first);
     return rc;
 }
