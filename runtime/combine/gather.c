@@ -121,18 +121,20 @@ static const struct cora__future_kind gathering_kind = {.cancel = cancel, .destr
 
 static struct gathering *create(struct cora_loop *loop, size_t count, unsigned flags)
 {
-    struct gathering *gathering = calloc(1, sizeof *gathering + count * sizeof(struct child));
-    int *results = calloc(count > 0 ? count : 1, sizeof results[0]);
+    struct gathering *gathering = malloc(sizeof *gathering + count * sizeof(struct child));
+    int *results = malloc((count > 0 ? count : 1) * sizeof results[0]);
 
     if (gathering == NULL || results == NULL) {
         free(gathering);
         free(results);
         return NULL;
     }
+    *gathering = (struct gathering){
+        .results = results,
+        .return_exceptions = flags & CORA_RETURN_EXCEPTIONS,
+    };
     cora__future_init(&gathering->future, loop, &gathering_kind, "gather");
     cora__loop_ref(loop);
-    gathering->results = results;
-    gathering->return_exceptions = flags & CORA_RETURN_EXCEPTIONS;
     return gathering;
 }
 
