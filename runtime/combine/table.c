@@ -6,30 +6,25 @@
 
 enum { FIRST_ROOM = 64 };
 
-static struct cora__table_node *node_of(struct cora__list *link)
-{
-    return cora__container_of(link, struct cora__table_node, link);
-}
-
-static struct cora__list *bucket(const struct cora__table *table, const void *key)
+static struct cora__table_node **bucket(const struct cora__table *table, const void *key)
 {
     uint64_t hash = (uint64_t)(uintptr_t)key * 0x9e3779b97f4a7c15u;
 
     return &table->buckets[(hash >> 32) & (table->room - 1)];
 }
 
-static struct cora__list *create_buckets(size_t room)
+static void link_into(const struct cora__table *table, struct cora__table_node *node)
 {
-    struct cora__list *buckets = malloc(room * sizeof buckets[0]);
-
-    for (size_t i = 0; buckets != NULL && i < room; i++)
-        cora__list_init(&buckets[i]);
-    return buckets;
+    node->link = bucket(table, node->key);
+    node->next = *node->link;
+    if (node->next != NULL)
+        node->next->link = &node->next;
+    *node->link = node;
 }
 
 int cora__table_init(struct cora__table *table)
 {
-    table->buckets = create_buckets(FIRST_ROOM);
+    table->buckets = calloc(FIRST_ROOM, sizeof table->buckets[0]);
     table->room = FIRST_ROOM;
     table->count = 0;
     return table->buckets != NULL ? 0 : -ENOMEM;
@@ -38,24 +33,24 @@ int cora__table_init(struct cora__table *table)
 void cora__table_destroy(struct cora__table *table)
 {
     for (size_t i = 0; i < table->room; i++)
-        while (!cora__list_empty(&table->buckets[i]))
-            cora__table_remove(node_of(table->buckets[i].next));
+        for (struct cora__table_node *node = table->buckets[i]; node != NULL; node = node->next)
+            node->table = NULL;
     free(table->buckets);
 }
 
 /* Without memory it stays as it is: finding only takes longer. */
 static void grow(struct cora__table *table)
 {
-    struct cora__table grown = {create_buckets(table->room * 2), table->room * 2, table->count};
+    struct cora__table grown = {.room = table->room * 2, .count = table->count};
+    struct cora__table_node *next;
 
+    grown.buckets = calloc(grown.room, sizeof grown.buckets[0]);
     if (grown.buckets == NULL)
         return;
     for (size_t i = 0; i < table->room; i++) {
-        while (!cora__list_empty(&table->buckets[i])) {
-            struct cora__list *link = table->buckets[i].next;
-
-            cora__list_remove(link);
-            cora__list_append(bucket(&grown, node_of(link)->key), link);
+        for (struct cora__table_node *node = table->buckets[i]; node != NULL; node = next) {
+            next = node->next;
+            link_into(&grown, node);
         }
     }
     free(table->buckets);
@@ -68,16 +63,26 @@ void cora__table_add(struct cora__table *table, struct cora__table_node *node, c
         grow(table);
     node->table = table;
     node->key = key;
-    cora__list_append(bucket(table, key), &node->link);
+    link_into(table, node);
     table->count++;
+}
+
+void cora__table_remove(struct cora__table_node *node)
+{
+    if (node->table == NULL)
+        return;
+    node->table->count--;
+    node->table = NULL;
+    *node->link = node->next;
+    if (node->next != NULL)
+        node->next->link = node->link;
 }
 
 struct cora__table_node *cora__table_find(const struct cora__table *table, const void *key)
 {
-    struct cora__list *head = bucket(table, key);
-    struct cora__list *link = head->next;
+    struct cora__table_node *node = *bucket(table, key);
 
-    while (link != head && node_of(link)->key != key)
-        link = link->next;
-    return link != head ? node_of(link) : NULL;
+    while (node != NULL && node->key != key)
+        node = node->next;
+    return node;
 }

@@ -5,18 +5,20 @@
 #ifndef CORA_COMBINE_TABLE_H
 #define CORA_COMBINE_TABLE_H
 
-#include "base/list.h"
+#include <stddef.h>
+
+struct cora__table_node;
 
 struct cora__table {
-    struct cora__list *buckets;
-    size_t room; /* buckets: a power of two */
+    struct cora__table_node **buckets; /* lists */
+    size_t room;                       /* buckets: a power of two */
     size_t count;
 };
 
 /* In an object. */
 struct cora__table_node {
     struct cora__table *table; /* NULL: it is in none */
-    struct cora__list link;
+    struct cora__table_node *next, **link;
     const void *key;
 };
 
@@ -26,18 +28,13 @@ int cora__table_init(struct cora__table *table);
 /* The nodes that are left are in no table any more. */
 void cora__table_destroy(struct cora__table *table);
 
+/* The node is in no table. */
 void cora__table_add(struct cora__table *table, struct cora__table_node *node, const void *key);
 
-static inline void cora__table_remove(struct cora__table_node *node)
-{
-    if (node->table == NULL)
-        return;
-    node->table->count--;
-    node->table = NULL;
-    cora__list_remove(&node->link);
-}
+/* The node may be in none. */
+void cora__table_remove(struct cora__table_node *node);
 
-/* NULL: none has this key. */
+/* One that has this key; NULL: none has. */
 struct cora__table_node *cora__table_find(const struct cora__table *table, const void *key);
 
 #endif

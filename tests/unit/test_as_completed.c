@@ -330,3 +330,44 @@ TEST(a_call_that_was_cancelled_counts_as_one)
 {
     assert_main(cancel_and_go_on);
 }
+
+/* ---- the same twice ------------------------------------------------------------------------ */
+
+/* The second is done before, and two iterate at once. */
+static int iterate_side_by_side(void *arg)
+{
+    cora_future *futures[COUNT], *twice[2 * COUNT];
+    cora_as_completed one, two;
+    int rc;
+
+    (void)arg;
+    make_futures(futures);
+    for (int i = 0; i < COUNT; i++)
+        twice[i] = twice[2 * COUNT - 1 - i] = futures[i];
+    complete(futures[1]);
+    rc = cora_as_completed_start(&one, twice, (size_t)2 * COUNT, INFINITY);
+    assert_int_equal(rc, 0);
+    rc = cora_as_completed_start(&two, twice, (size_t)2 * COUNT, INFINITY);
+    assert_int_equal(rc, 0);
+    assert_next(&one, futures[1]);
+    complete(futures[2]);
+    complete(futures[0]);
+    assert_next(&one, futures[2]);
+    assert_next(&two, futures[1]);
+    assert_next(&two, futures[2]);
+    assert_next(&one, futures[0]);
+    assert_next(&two, futures[0]);
+    assert_no_next(&one, -CORA_ESTOPITERATION);
+    assert_no_next(&two, -CORA_ESTOPITERATION);
+    cora_as_completed_stop(&one);
+    cora_as_completed_stop(&two);
+    unref_all(futures);
+    return 0;
+}
+
+TEST(who_is_given_twice_comes_once_to_each_who_iterates)
+{
+    int rc = run_virtual(iterate_side_by_side, NULL);
+
+    assert_int_equal(rc, 0);
+}

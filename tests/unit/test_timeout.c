@@ -1139,3 +1139,56 @@ TEST(a_timeout_that_was_never_entered_cannot_be_left)
     rc = exit_what_is_zero(NULL);
     assert_int_equal(rc, -CORA_ENOTENTERED);
 }
+
+/* ---- deadlines of others ------------------------------------------------------------------- */
+
+static int sleep_long_in(void *timeout)
+{
+    cora_timeout_enter((cora_timeout *)timeout, 10);
+    return cora_timeout_exit(timeout, cora_sleep(1000));
+}
+
+/* A task that has come to its sleep in the timeout, which is then to end earlier. */
+static cora_task *cut_short(cora_timeout *timeout, double when)
+{
+    cora_task *task = cora_create_task_arg(sleep_long_in, timeout);
+    int rc = cora_sleep(0);
+
+    assert_int_equal(rc, 0);
+    rc = cora_timeout_reschedule(timeout, when);
+    assert_int_equal(rc, 0);
+    return task;
+}
+
+static void assert_cut_off(cora_task *task, cora_timeout *timeout, double when)
+{
+    int rc = cora_await_unref(task);
+
+    assert_int_equal(rc, -ETIMEDOUT);
+    assert_true(time_now() == when);
+    rc = cora_timeout_reschedule(timeout, 9);
+    assert_int_equal(rc, -CORA_EFINISHED);
+}
+
+static int move_those_of_others(void *arg)
+{
+    cora_timeout first, second, open = {{NULL}};
+    cora_task *one = cut_short(&first, 3), *two = cut_short(&second, 2);
+    int rc = cora_await_unref(cora_create_task_arg(enter_and_end, &open));
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    rc = cora_timeout_reschedule(&open, 9);
+    assert_int_equal(rc, -CORA_EFINISHED);
+    assert_cut_off(two, &second, 2);
+    assert_cut_off(one, &first, 3);
+    return 0;
+}
+
+TEST(deadlines_of_others_are_moved_as_long_as_they_are_in_there)
+{
+    int rc = run_virtual(move_those_of_others, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 1); /* of the one that was left open */
+}

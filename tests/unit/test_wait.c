@@ -244,3 +244,43 @@ TEST(cancelled_in_any_iteration_it_cancels_nothing_and_leaves_nothing)
 {
     assert_main(cancel_everywhere);
 }
+
+/* ---- the same twice ------------------------------------------------------------------------ */
+
+/* One of the two is done before. */
+static int wait_for_the_same_twice(void *arg)
+{
+    cora_future *futures[] = {arg, new_future(), arg, NULL};
+    int rc;
+
+    futures[3] = futures[1];
+    complete(futures[1], 1);
+    rc = cora_wait(futures, 4, INFINITY, CORA_ALL_COMPLETED);
+    cora_future_unref(futures[1]);
+    return rc;
+}
+
+static int wait_side_by_side(void *arg)
+{
+    cora_future *future = new_future();
+    cora_task *one = cora_create_task_arg(wait_for_the_same_twice, future);
+    cora_task *two = cora_create_task_arg(wait_for_the_same_twice, future);
+    int rc = cora_sleep(1);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    assert_false(cora_task_done(one));
+    assert_false(cora_task_done(two));
+    complete(future, 1);
+    rc = cora_await_unref(one);
+    assert_int_equal(rc, 2);
+    rc = cora_await_unref(two);
+    assert_int_equal(rc, 2);
+    cora_future_unref(future);
+    return 0;
+}
+
+TEST(who_is_given_twice_counts_once_for_each_who_waits)
+{
+    assert_main(wait_side_by_side);
+}
