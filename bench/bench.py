@@ -184,11 +184,12 @@ EVERYBODY = {"cora": 10 ** 6, "floor": 10 ** 6, "boost": 10 ** 5, "go": 10 ** 5,
 
 ROWS = [
     Row("switch", "from one stack to another and no more", program("switch"),
-        [*NS, Figure("bare_ns", "no control words, ns"), Figure("call_ns", "and as a function, ns")],
+        [*NS, Figure("bare_ns", "inline, no control words, ns"), Figure("full_ns", "inline, with them, ns")],
         [Limit("ns", 1.2, "floor")]),
     Row("coroutine", "a coroutine resumed, and back by its yield", program("coroutine"), NS),
     Row("yield-2", "one yield, 2 tasks in turn", program("yield", 2), NS,
         [Limit("ns", 1.9, "floor"), Limit("ns", 0.12, "boost")]),
+    Row("yield-apart", "the same, at two places of the program", program("yield_apart", 2), NS),
     Row("yield-1000", "one yield, 1,000 tasks in turn", program("yield", 1000), NS,
         [Limit("ns", 2, "floor"), Limit("ns", 0.3, "boost")]),
     Row("yield-100000", "one yield, 100,000 tasks in turn", program("yield", 100000), NS,

@@ -39,6 +39,7 @@ static void run(cora_task_fn *main_task, long count)
 RUN(switch)
 RUN(coroutine)
 RUN(yield)
+RUN(yield_apart)
 RUN(spawn)
 RUN(spawn_many)
 RUN(parked)
@@ -59,6 +60,7 @@ int main(int argc, char **argv)
         {"switch", run_switch, 1},
         {"coroutine", run_coroutine, 1},
         {"yield", run_yield, 2},
+        {"yield_apart", run_yield_apart, 2},
         {"spawn", run_spawn, 1},
         {"spawn_many", run_spawn_many, 100000},
         {"parked", run_parked, 100000},

@@ -1,6 +1,8 @@
 /* Boost.Fiber: stackful tasks in C++. It has no poller, so no echo. */
 #include "../measure.h"
 
+#include <limits.h>
+
 #include <boost/context/detail/fcontext.hpp>
 #include <boost/fiber/all.hpp>
 
@@ -68,34 +70,55 @@ static void run_switch(long)
 static bool running = true;
 static long laps, unfair;
 
-static void yielder(long)
+/* All yield at this place; see the same in cora/tasks.c. */
+__attribute__((noinline)) static long yield_for(long most)
 {
     long mine = 0;
 
-    for (; running; mine++)
+    for (; running && mine < most; mine++)
         boost::this_fiber::yield();
-    unfair += labs(mine - laps) > 1;
+    return mine;
+}
+
+__attribute__((noinline)) static long yield_apart_for(long most)
+{
+    for (long i = 0; i < most; i++)
+        boost::this_fiber::yield();
+    return most;
+}
+
+static void yielder(long)
+{
+    unfair += labs(yield_for(LONG_MAX) - laps) > 1;
 }
 
 /* The main task is one of the count and keeps the time: every lap of its own is one of all. */
-static void run_yield(long count)
+static void yield_in_turn(long count, long (*main_yields)(long most))
 {
     long batch = 1 + 100000 / count;
     auto all = spawn_all(yielder, count - 1);
 
     boost::this_fiber::yield(); /* now every stack has been touched */
     int64_t start = cpu_ns();
-    do {
-        for (long i = 0; i < batch; i++)
-            boost::this_fiber::yield();
-        laps += batch;
-    } while (!enough(start));
+    do
+        laps += main_yields(batch);
+    while (!enough(start));
     int64_t elapsed = cpu_ns() - start;
 
     running = false;
     join_all(all);
     check(unfair == 0, "every task has its turn in every lap");
     report("ns", per(elapsed, laps) / double(count), NULL);
+}
+
+static void run_yield(long count)
+{
+    yield_in_turn(count, yield_for);
+}
+
+static void run_yield_apart(long count)
+{
+    yield_in_turn(count, yield_apart_for);
 }
 
 static long bodies_run;
@@ -307,6 +330,7 @@ int main(int argc, char **argv)
     static const struct workload workloads[] = {
         {"switch", run_switch, 1},
         {"yield", run_yield, 2},
+        {"yield_apart", run_yield_apart, 2},
         {"spawn", run_spawn, 1},
         {"spawn_many", run_spawn_many, 100000},
         {"parked", run_parked, 100000},

@@ -119,6 +119,7 @@ int main(int argc, char **argv)
     static const struct workload workloads[] = {
         {"switch", run_switch, 1},
         {"yield", run_yield, 2},
+        {"yield_apart", run_yield_apart, 2},
         {"spawn", run_spawn, 1},
         {"spawn_many", run_spawn_many, 100000},
         {"parked", run_parked, 100000},

@@ -64,8 +64,9 @@ struct task **spawn_all(void (*body)(long), long count);
 void join_all(struct task **tasks, long count);
 
 /* The workloads. */
-void run_switch(long nothing);      /* switch.c */
-void run_yield(long count);         /* tasks.c */
+void run_switch(long nothing); /* switch.c */
+void run_yield(long count);    /* tasks.c */
+void run_yield_apart(long count);
 void run_spawn(long nothing);       /* tasks.c */
 void run_spawn_many(long count);    /* tasks.c */
 void run_parked(long count);        /* tasks.c */
