@@ -26,7 +26,7 @@
 #include <time.h>
 
 enum {
-    MOST_TURNS = 128, /* between readings of the clock */
+    MOST_TURNS = 256, /* between readings of the clock */
 };
 
 static const double LOOK_INTERVAL = 50e-6; /* seconds between looks at I/O while work is ready */

@@ -355,14 +355,17 @@ static inline __attribute__((always_inline)) void cora__loop_suspend(struct cora
             cora__loop_prefetch(next);
     } else {
         next = cora__loop_next_step(loop, NULL);
-        if (next == NULL) {
-            cora__coroutine_transfer(coroutine, &self->sp, loop->coroutine, loop->coroutine->sp);
+        if (next == self) { /* it was the only one */
+            cora__loop_set_running(loop, self);
             return;
         }
     }
-    cora__loop_set_running(loop, next);
-    if (next != self)
+    if (next == NULL) {
+        cora__coroutine_transfer(coroutine, &self->sp, loop->coroutine, loop->coroutine->sp);
+    } else {
+        cora__loop_set_running(loop, next);
         cora__coroutine_transfer(coroutine, &self->sp, next->coroutine, next->sp);
+    }
 }
 
 /* Lets everyone else who is ready run: who yields is the last in the ring. */
