@@ -563,6 +563,8 @@ int cora_loop_close(cora_loop *loop)
         return -CORA_ERUNNING;
     if (loop->closed)
         return 0;
+    if (cora__poller_is_inherited(loop))
+        cora__foreign_after_fork(loop);
     close_attachments(loop);
     loop->closed = true;
     cora__foreign_close(loop);

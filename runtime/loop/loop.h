@@ -169,6 +169,7 @@ struct cora_loop {
 
     pthread_mutex_t foreign_lock; /* Calls from other threads. See threadsafe.c */
     struct cora__list foreign;
+    atomic_int wakers; /* threads that have appended to it, and have still to wake the loop */
     bool foreign_closed;
     bool abandoned; /* no references are left: the last hold frees it */
 

@@ -211,11 +211,19 @@ void cora__poller_destroy(struct cora_loop *loop)
     loop->poller = NULL;
 }
 
-/* In a forked child: the old descriptors are the parent's too. */
-static int renew(struct cora__poller *poller)
+bool cora__poller_is_inherited(const struct cora_loop *loop)
 {
+    return loop->poller->fork_generation != fork_generation;
+}
+
+/* In a forked child: the old descriptors are the parent's too. */
+static int renew(struct cora_loop *loop)
+{
+    struct cora__poller *poller = loop->poller;
     int rc;
 
+    cora__foreign_after_fork(loop);
+    atomic_store(&poller->woken, true); /* as a thread of the parent's may have been about to do */
     ev_io_stop(poller->ev, &poller->wake);
     close_wake(poller);
     rc = open_wake(poller);
@@ -243,7 +251,7 @@ static void sleep_on(struct cora__poller *poller, double timeout)
 int cora__poller_wait(struct cora_loop *loop, double timeout)
 {
     struct cora__poller *poller = loop->poller;
-    int rc = poller->fork_generation != fork_generation ? renew(poller) : 0;
+    int rc = cora__poller_is_inherited(loop) ? renew(loop) : 0;
 
     if (rc < 0)
         return rc;

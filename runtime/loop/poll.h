@@ -25,6 +25,9 @@ void cora__poller_dispatch(struct cora_loop *loop);
 /* Ends a wait, or the next one; from any thread and from a signal handler. */
 void cora__poller_wake(struct cora_loop *loop);
 
+/* Whether it was made before a fork, and has not waited in this child. */
+bool cora__poller_is_inherited(const struct cora_loop *loop);
+
 /* libev's own loop, for io.c. */
 struct ev_loop *cora__poller_ev(const struct cora_loop *loop);
 
@@ -34,6 +37,9 @@ void cora__foreign_collect(struct cora_loop *loop);
 
 /* The same, and nothing more is taken in. */
 void cora__foreign_close(struct cora_loop *loop);
+
+/* In a forked child, before anything else of these. */
+void cora__foreign_after_fork(struct cora_loop *loop);
 
 /* Takes a handle out, wherever it has got to; on the loop's thread. */
 void cora__foreign_remove(struct cora_loop *loop, struct cora__handle *handle);

@@ -1,28 +1,48 @@
 /*
- * threadsafe.c: handles on their way from other threads. They wait in a list under a lock; one
- * wake-up serves all that have come until the loop collects them.
+ * threadsafe.c: handles on their way from other threads. They wait in a list under a lock; the
+ * first to come wakes the loop, for all that come until it collects them.
  */
 #include "loop/poll.h"
 
 #include <errno.h>
+#include <sched.h>
+
+/*
+ * Appends the handle and says whether it is the first, whose thread is now among the wakers. They
+ * wake outside the lock: the loop, once awake, wants it, and on the same processor would only go
+ * back to sleep until the waker has let go.
+ */
+static int append(struct cora_loop *loop, struct cora__handle *handle, bool *ret_first)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&loop->foreign_lock);
+    if (loop->foreign_closed) {
+        rc = -CORA_ECLOSED;
+    } else {
+        *ret_first = cora__list_empty(&loop->foreign);
+        cora__list_append(&loop->foreign, &handle->link);
+        if (*ret_first)
+            atomic_fetch_add(&loop->wakers, 1);
+    }
+    pthread_mutex_unlock(&loop->foreign_lock);
+    return rc;
+}
 
 int cora__loop_push_threadsafe(struct cora_loop *loop, struct cora__handle *handle)
 {
-    int rc = 0;
+    bool first = false;
+    int rc;
 
     if (loop == cora__loop_running) { /* of this thread: in order with what it queues otherwise */
         cora__loop_push(loop, handle);
         return 0;
     }
-    pthread_mutex_lock(&loop->foreign_lock);
-    if (loop->foreign_closed) {
-        rc = -CORA_ECLOSED;
-    } else {
-        cora__list_append(&loop->foreign, &handle->link);
-        /* Inside the lock: once it is open the loop may be closed, and the poller gone. */
+    rc = append(loop, handle, &first);
+    if (first) {
         cora__poller_wake(loop);
+        atomic_fetch_sub(&loop->wakers, 1); /* the last that is done with the loop from here */
     }
-    pthread_mutex_unlock(&loop->foreign_lock);
     return rc;
 }
 
@@ -81,7 +101,7 @@ void cora_loop_release(cora_loop *loop)
     pthread_mutex_lock(&loop->foreign_lock);
     loop->holds--;
     last = loop->holds == 0 && loop->abandoned;
-    if (!loop->foreign_closed)
+    if (loop != cora__loop_running && !loop->foreign_closed)
         cora__poller_wake(loop); /* it may have been the last that was waited for */
     pthread_mutex_unlock(&loop->foreign_lock);
     if (last)
@@ -113,6 +133,23 @@ void cora__foreign_close(struct cora_loop *loop)
     loop->foreign_closed = true;
     cora__loop_push_all(loop, &loop->foreign);
     pthread_mutex_unlock(&loop->foreign_lock);
+    while (atomic_load(&loop->wakers) > 0) /* the poller must not go before */
+        sched_yield();
+}
+
+/*
+ * The threads that were handing over are the parent's, and what one that held the lock has made of
+ * the list is unknown.
+ */
+void cora__foreign_after_fork(struct cora_loop *loop)
+{
+    if (pthread_mutex_trylock(&loop->foreign_lock) == 0) {
+        pthread_mutex_unlock(&loop->foreign_lock);
+    } else {
+        pthread_mutex_init(&loop->foreign_lock, NULL);
+        cora__list_init(&loop->foreign);
+    }
+    atomic_store(&loop->wakers, 0);
 }
 
 void cora__foreign_remove(struct cora_loop *loop, struct cora__handle *handle)

@@ -2,11 +2,15 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include "coroutine/fiber.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-enum { THREADS = 4, CALLS = 10000, CANCELS = 1000 };
+enum { THREADS = 4, CALLS = 10000, CANCELS = 1000, FORKS = 100 };
 
 static cora_loop *new_loop(void)
 {
@@ -133,13 +137,23 @@ TEST(triggers_from_four_threads_all_arrive_in_the_order_of_each_thread)
     run_callers(fire_often);
 }
 
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+static void stop_loop(void *loop)
+{
+    cora_loop_stop(loop);
+}
+
 static void *flood(void *arg)
 {
     struct caller *caller = arg;
     int rc = 0;
 
     while (rc == 0)
-        rc = cora_loop_call_soon_threadsafe(caller->loop, note, "", NULL);
+        rc = cora_loop_call_soon_threadsafe(caller->loop, ignore, NULL, NULL);
     return (void *)(intptr_t)rc;
 }
 
@@ -161,6 +175,132 @@ TEST(a_loop_may_be_closed_while_other_threads_call)
     assert_int_equal(rc, 0);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal((intptr_t)results[i], -CORA_ECLOSED);
+}
+
+/* ---- forks ---------------------------------------------------------------------------------- */
+
+static bool can_fork_with_threads(void)
+{
+#ifdef CORA_TSAN
+    return false; /* it takes the parent's threads for leaks of the child's */
+#endif
+#ifdef CORA_VALGRIND
+    if (RUNNING_ON_VALGRIND)
+        return false; /* what is on its way to the loop may be lost in the child */
+#endif
+    return getenv("CORA_EMULATED") == NULL; /* qemu-user cannot */
+}
+
+/* In a child: closes the loop, or runs it first. */
+__attribute__((noreturn)) static void end_child(cora_loop *loop, bool run_first)
+{
+    int rc = run_first ? cora_loop_call_soon(loop, stop_loop, loop, NULL) : 0;
+
+    if (rc == 0 && run_first)
+        rc = cora_loop_run_forever(loop);
+    if (rc == 0)
+        rc = cora_loop_close(loop);
+    _exit(rc == 0 ? 0 : 1);
+}
+
+static atomic_int fires;
+
+static void *fire_a_while(void *arg)
+{
+    struct caller *caller = arg;
+
+    for (int i = 0; i < CALLS; i++) {
+        cora_trigger_init(&caller->calls[i].trigger, caller->loop, ignore, NULL, NULL);
+        if (cora_trigger_fire(&caller->calls[i].trigger) < 0)
+            return caller;
+        atomic_fetch_add(&fires, 1);
+    }
+    return NULL;
+}
+
+/* They allocate nothing: a fork waits for those who do. */
+static int fork_while_others_fire(bool run_first)
+{
+    cora_loop *loop = new_loop();
+    pthread_t threads[THREADS];
+    int status = -1;
+    pid_t pid;
+
+    atomic_store(&fires, 0);
+    for (int i = 0; i < THREADS; i++) {
+        callers[i].loop = loop;
+        threads[i] = start(fire_a_while, &callers[i]);
+    }
+    while (atomic_load(&fires) < THREADS)
+        sched_yield();
+    pid = fork();
+    if (pid == 0)
+        end_child(loop, run_first);
+    waitpid(pid, &status, 0);
+    for (int i = 0; i < THREADS; i++)
+        join(threads[i]);
+    cora_loop_free(loop);
+    return status;
+}
+
+TEST(a_forked_child_does_not_wait_for_a_lock_that_its_parents_threads_hold)
+{
+    if (!can_fork_with_threads())
+        skip();
+    for (int i = 0; i < FORKS; i++) {
+        int status = fork_while_others_fire(i % 2 == 0);
+
+        assert_int_equal(status, 0);
+    }
+}
+
+struct forking {
+    cora_loop *loop;
+    cora_trigger trigger;
+    pid_t pid;
+};
+
+static void fork_and_stop(void *arg)
+{
+    struct forking *forking = arg;
+
+    forking->pid = fork();
+    cora_loop_stop(forking->loop);
+}
+
+static void *fire_once(void *trigger)
+{
+    return (void *)(intptr_t)cora_trigger_fire(trigger);
+}
+
+/* The loop sleeps, is woken, and forks while its waker has yet to come back from that. */
+static int fork_when_woken(bool run_first)
+{
+    struct forking forking = {.loop = new_loop()};
+    int status = -1, rc;
+    pthread_t thread;
+
+    cora_trigger_init(&forking.trigger, forking.loop, fork_and_stop, NULL, &forking);
+    thread = start(fire_once, &forking.trigger);
+    rc = cora_loop_run_forever(forking.loop);
+    if (forking.pid == 0)
+        end_child(forking.loop, run_first);
+    assert_int_equal(rc, 0);
+    waitpid(forking.pid, &status, 0);
+    join(thread);
+    cora_loop_free(forking.loop);
+    return status;
+}
+
+TEST(a_forked_child_does_not_wait_for_the_thread_that_woke_its_parent)
+{
+    if (!can_fork_with_threads())
+        skip();
+    for (int i = 0; i < FORKS; i++) {
+        int status = fork_when_woken(i % 2 == 0);
+
+        assert_int_equal(status, 0);
+    }
 }
 
 /* ---- one call ------------------------------------------------------------------------------- */
