@@ -11,17 +11,18 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct job {
     struct job *next, **link; /* in the pool's queue; link: NULL in none */
     int (*fn)(void *arg);
     cora_context *context;
-    cora_loop *loop;
     struct pool *pool;
-    pid_t process;
+    unsigned forks;      /* as the pool's, when it was submitted */
     cora_waiter *waiter; /* NULL once its task has gone away; the loop's side only */
     cora_trigger done;
     bool ended; /* and the loop has heard of it */
@@ -29,17 +30,91 @@ struct job {
     char args[] __attribute__((aligned(16)));
 };
 
+/*
+ * Whether a worker spins before it sleeps. After a spin in vain it does not for a while, and for
+ * longer each time: where spinning does not pay it is tried once in 64 times.
+ */
+struct spin {
+    bool may_pay; /* there is another processor for the loop */
+    int rests;    /* how often it will sleep at once */
+    int penalty;  /* how often it had to, after the last spin */
+};
+
+/*
+ * Where a job is queued and a worker idle, one is coming: it is awake and will look at the queue.
+ * When it takes a job and leaves others it calls the next. So of many jobs at once only the first
+ * costs the loop a system call, and where they are short no more workers wake than there is work
+ * for.
+ */
 struct pool {
     cora_loop *loop;
-    pid_t process; /* to which its threads belong */
-    int in_flight; /* jobs that the loop is held for; its side only */
+    unsigned forks; /* when its threads were started: a forked child has none of them */
+    int in_flight;  /* jobs, for which the loop is held; its side only */
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct job *first, **last; /* waiting for a worker */
-    int threads, idle, queued, most;
+    atomic_int queued;         /* how many; it changes under the lock */
+    int threads, idle, most;
+    bool coming; /* an idle one: it was called, or it spins */
     bool closing;
+    struct spin spin;
     pthread_t thread[]; /* `most` of them, `threads` started */
 };
+
+/* ---- spinning ------------------------------------------------------------------------------ */
+
+enum {
+    LONGEST_SPIN = 20000, /* nanoseconds: as long as a loop takes to wake up and submit again */
+    LOOKS = 32,           /* at the queue, between readings of the clock */
+    MOST_RESTS = 63,
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Leaves the core to its other thread for a moment. */
+static void pause_cpu(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Whether a job came. */
+static bool spin(struct pool *pool)
+{
+    int64_t end = now_ns() + LONGEST_SPIN;
+
+    do {
+        for (int i = 0; i < LOOKS; i++) {
+            if (atomic_load_explicit(&pool->queued, memory_order_relaxed) > 0)
+                return true;
+            pause_cpu();
+        }
+    } while (now_ns() < end);
+    return false;
+}
+
+static bool should_spin(struct spin *spin)
+{
+    return spin->may_pay && spin->rests-- <= 0;
+}
+
+static void learn(struct spin *spin, bool found)
+{
+    if (found)
+        spin->penalty = 0;
+    else if (spin->penalty < MOST_RESTS)
+        spin->penalty = 2 * spin->penalty + 1;
+    spin->rests = spin->penalty;
+}
 
 /* ---- the workers --------------------------------------------------------------------------- */
 
@@ -52,11 +127,7 @@ static void free_job(struct job *job)
 /* The loop was closed before it heard of the job's end. */
 static void drop_job(void *arg)
 {
-    struct job *job = arg;
-
-    if (job->process == getpid())
-        cora_loop_release(job->loop);
-    free_job(job);
+    free_job(arg);
 }
 
 static void run_job(struct job *job)
@@ -78,13 +149,48 @@ static void take(struct pool *pool, struct job *job)
     job->link = NULL;
 }
 
+/*
+ * Lets the lock go and calls a worker, if one must come. In this order: one that is awake before
+ * the lock is free must sleep again.
+ */
+static void unlock_and_call(struct pool *pool)
+{
+    bool call = pool->first != NULL && pool->idle > 0 && !pool->coming;
+
+    if (call)
+        pool->coming = true;
+    pthread_mutex_unlock(&pool->lock);
+    if (call)
+        pthread_cond_signal(&pool->work);
+}
+
+/*
+ * An idle worker waits: one spins if none is coming yet, the others sleep. Awake again it must look
+ * at the queue before it lets the lock go, for nobody is coming any more.
+ */
+static void wait_for_work(struct pool *pool)
+{
+    if (!pool->coming && should_spin(&pool->spin)) {
+        pool->coming = true;
+        pthread_mutex_unlock(&pool->lock);
+
+        bool found = spin(pool);
+
+        pthread_mutex_lock(&pool->lock);
+        learn(&pool->spin, found);
+    } else {
+        pthread_cond_wait(&pool->work, &pool->lock);
+    }
+    pool->coming = false;
+}
+
 static struct job *next_job(struct pool *pool)
 {
     struct job *job;
 
     pool->idle++;
     while (pool->first == NULL && !pool->closing)
-        pthread_cond_wait(&pool->work, &pool->lock);
+        wait_for_work(pool);
     pool->idle--;
     job = pool->first;
     if (job != NULL)
@@ -99,7 +205,7 @@ static void *work(void *arg)
 
     pthread_mutex_lock(&pool->lock);
     while ((job = next_job(pool)) != NULL) {
-        pthread_mutex_unlock(&pool->lock);
+        unlock_and_call(pool);
         run_job(job);
         pthread_mutex_lock(&pool->lock);
     }
@@ -120,39 +226,56 @@ static int start_worker(struct pool *pool)
     return -error;
 }
 
+/* ---- forks --------------------------------------------------------------------------------- */
+
+/* Counted in the child. (To compare process ids would be a system call each.) */
+static unsigned forks;
+static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
+
+static void count_fork(void)
+{
+    forks++;
+}
+
+static void count_forks(void)
+{
+    pthread_atfork(NULL, NULL, count_fork);
+}
+
 /* ---- the pool ------------------------------------------------------------------------------ */
 
 /* An empty pool without threads, of this process. */
 static void init_pool(struct pool *pool)
 {
-    pool->process = getpid();
+    pool->forks = forks;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
     pool->first = NULL;
     pool->last = &pool->first;
-    pool->threads = pool->idle = pool->queued = 0;
-    pool->closing = false;
+    atomic_store(&pool->queued, 0);
+    pool->threads = pool->idle = 0;
+    pool->coming = pool->closing = false;
 }
 
+/* One hold is enough for all jobs. */
 static void begin_job(struct pool *pool)
 {
-    pool->in_flight++;
-    cora_loop_hold(pool->loop);
+    if (pool->in_flight++ == 0)
+        cora_loop_hold(pool->loop);
 }
 
 /* A job of the parent's is none of a forked child's: all of them are forgotten at once. */
 static void end_job(struct job *job)
 {
-    if (job->process != getpid())
-        return;
-    job->pool->in_flight--;
-    cora_loop_release(job->loop);
+    if (job->forks == forks && --job->pool->in_flight == 0)
+        cora_loop_release(job->pool->loop);
 }
 
 static void forget_jobs(struct pool *pool)
 {
-    for (; pool->in_flight > 0; pool->in_flight--)
+    if (pool->in_flight > 0)
         cora_loop_release(pool->loop);
+    pool->in_flight = 0;
 }
 
 static void end_workers(struct pool *pool)
@@ -169,7 +292,7 @@ static void end_workers(struct pool *pool)
 
 static bool is_ours(const struct pool *pool)
 {
-    return pool->process == getpid();
+    return pool->forks == forks;
 }
 
 static bool is_busy(void *arg)
@@ -186,8 +309,7 @@ static void close_pool(void *arg)
 
     if (is_ours(pool))
         end_workers(pool);
-    else
-        forget_jobs(pool);
+    forget_jobs(pool);
     free(pool);
 }
 
@@ -205,8 +327,10 @@ static struct pool *create_pool(cora_loop *loop)
         free(pool);
         return NULL;
     }
+    pthread_once(&forks_once, count_forks);
     pool->loop = loop;
     pool->most = most;
+    pool->spin.may_pay = cpus > 1;
     init_pool(pool);
     return pool;
 }
@@ -247,9 +371,8 @@ static int submit(struct pool *pool, struct job *job)
         job->link = pool->last;
         *pool->last = job;
         pool->last = &job->next;
-        pthread_cond_signal(&pool->work);
     }
-    pthread_mutex_unlock(&pool->lock);
+    unlock_and_call(pool);
     return rc;
 }
 
@@ -293,9 +416,8 @@ static struct job *create_job(struct pool *pool, int (*fn)(void *arg), const voi
         return NULL;
     }
     job->fn = fn;
-    job->loop = pool->loop;
     job->pool = pool;
-    job->process = pool->process;
+    job->forks = pool->forks;
     cora_trigger_init(&job->done, pool->loop, on_done, drop_job, job);
     if (size > 0)
         memcpy(job->args, args, size);
@@ -310,7 +432,7 @@ static void leave(struct pool *pool, struct job *job)
 {
     if (job->ended) {
         free_job(job);
-    } else if (job->process == getpid() && withdraw(pool, job)) {
+    } else if (job->forks == forks && withdraw(pool, job)) {
         end_job(job);
         free_job(job);
     } else {

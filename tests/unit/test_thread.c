@@ -454,6 +454,31 @@ static void let_go(struct gate *gate, cora_task *tasks[], int count)
     }
 }
 
+enum { OCCUPATIONS = 300 };
+
+/* All threads are there and idle, or about to be, when so many jobs come as would occupy them. */
+static int occupy_again_and_again(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < OCCUPATIONS; i++) {
+        struct gate gate = GATE_INIT;
+        struct job jobs[32];
+        cora_task *tasks[32];
+        int count = occupy(&gate, jobs, tasks, 0);
+
+        assert_int_equal(gate_arrived(&gate), count);
+        let_go(&gate, tasks, count);
+    }
+    return 0;
+}
+
+TEST(no_job_waits_while_a_thread_is_idle)
+{
+    int rc = run_virtual(occupy_again_and_again, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
 static int cancel_queued(void *arg)
 {
     struct gate held = GATE_INIT, gate = GATE_INIT;
@@ -801,6 +826,67 @@ TEST(after_the_last_job_a_deadlock_is_found_again)
     int rc = run_virtual(forever, NULL);
 
     assert_int_equal(rc, -EDEADLK);
+}
+
+/* ---- several loops ------------------------------------------------------------------------- */
+
+enum { LOOPS = 3, TASKS = 16, ROUNDS_OF_JOBS = 250 };
+
+/* Jobs one after the other; in between, now and then, the others have their turn. */
+struct customer_args {
+    int number;
+};
+
+static int customer(void *arg)
+{
+    struct customer_args *a = arg;
+    int rc = 0;
+
+    for (int i = 0; i < ROUNDS_OF_JOBS && rc == 0; i++) {
+        struct job job = {.in = i};
+
+        if (cora_to_thread(twice, &job) != i || job.out != 2 * i)
+            return -EIO;
+        if (i % 16 == a->number)
+            rc = cora_sleep(0);
+    }
+    return rc;
+}
+
+static int customers(void *arg)
+{
+    cora_task *tasks[TASKS];
+    int rc;
+
+    (void)arg;
+    for (int i = 0; i < TASKS; i++)
+        tasks[i] = cora_create_task(customer, .number = i);
+    rc = cora_gather(tasks, TASKS, NULL, 0);
+    for (int i = 0; i < TASKS; i++)
+        cora_task_unref(tasks[i]);
+    return rc;
+}
+
+static void *run_customers(void *arg)
+{
+    return (void *)(intptr_t)cora_run(customers, arg);
+}
+
+TEST(twelve_thousand_jobs_of_three_loops_all_come_back)
+{
+    pthread_t threads[LOOPS];
+    void *result;
+    int rc;
+
+    for (int i = 0; i < LOOPS; i++) {
+        rc = pthread_create(&threads[i], NULL, run_customers, NULL);
+        assert_int_equal(rc, 0);
+    }
+    for (int i = 0; i < LOOPS; i++) {
+        rc = pthread_join(threads[i], &result);
+        assert_int_equal(rc, 0);
+        assert_int_equal((intptr_t)result, 0);
+    }
 }
 
 /* ---- arguments, signals, forks ------------------------------------------------------------- */
