@@ -12,7 +12,8 @@
  * The outer future, with a handle in the callbacks of each child that is not done yet. The handles
  * live here. Those in tasks keep the gathering alive until they have run, even if its outcome was
  * settled, and its users gone, long before: a late error counts as asked for, and a task always
- * ends. A plain future may never be completed, so its handle keeps nothing and goes with us.
+ * ends, unless its loop is closed. That one, and a plain future, may never be completed, so its
+ * handle keeps nothing and goes with us.
  */
 struct gathering {
     struct cora_future future;
@@ -23,7 +24,8 @@ struct gathering {
         struct cora__handle handle;
         struct cora_future *future;
         struct gathering *gathering;
-        bool again; /* the same future was given before */
+        bool again;       /* the same future was given before */
+        bool keeps_alive; /* its handle does, the gathering */
     } children[];
 };
 
@@ -52,18 +54,13 @@ static void child_done(struct child *child)
         settle(gathering, gathering->cancel_requested ? -ECANCELED : 0);
 }
 
-static bool keeps_alive(const struct child *child)
-{
-    return cora__as_task(child->future) != NULL;
-}
-
 static void on_child_done(void *arg)
 {
     struct child *child = arg;
     struct gathering *gathering = child->gathering;
 
     child_done(child);
-    if (keeps_alive(child))
+    if (child->keeps_alive)
         cora_future_unref(&gathering->future);
 }
 
@@ -71,7 +68,7 @@ static void drop_handle(struct cora__handle *handle)
 {
     struct child *child = handle->arg;
 
-    if (keeps_alive(child))
+    if (child->keeps_alive)
         cora_future_unref(&child->gathering->future);
 }
 
@@ -154,10 +151,13 @@ static void add_child(struct gathering *gathering, struct cora_future *future)
     child->future = cora_future_ref(future);
     child->gathering = gathering;
     child->again = is_child(gathering, future);
+    child->keeps_alive = false;
     if (child->again)
         return;
     gathering->different++;
-    if (!cora__future_done(future) && keeps_alive(child))
+    child->keeps_alive =
+        cora__as_task(future) != NULL && !cora__future_done(future) && !future->loop->closed;
+    if (child->keeps_alive)
         gathering->future.refs++;
     cora__list_append(&future->callbacks, &child->handle.link);
 }
@@ -177,14 +177,9 @@ static void count_done(struct gathering *gathering)
         settle(gathering, 0);
 }
 
-static int gather(cora_future *const futures[], size_t count, unsigned flags, cora_future **ret)
+static int gather(struct cora_loop *loop, cora_future *const futures[], size_t count,
+                  unsigned flags, cora_future **ret)
 {
-    struct cora_loop *loop;
-    int rc = cora__futures_check(futures, count, &loop);
-
-    if (rc < 0)
-        return rc;
-
     struct gathering *gathering = create(loop, count, flags);
 
     if (gathering == NULL)
@@ -198,9 +193,11 @@ static int gather(cora_future *const futures[], size_t count, unsigned flags, co
 
 cora_future *cora_gather_future(cora_future *const futures[], size_t count, unsigned flags)
 {
+    struct cora_loop *loop;
     cora_future *future;
 
-    if (gather(futures, count, flags, &future) < 0)
+    if (cora__futures_check(futures, count, &loop) < 0 ||
+        gather(loop, futures, count, flags, &future) < 0)
         return NULL;
     cora__future_remember(future);
     return future;
@@ -208,12 +205,17 @@ cora_future *cora_gather_future(cora_future *const futures[], size_t count, unsi
 
 int cora_gather(cora_future *const futures[], size_t count, int results[], unsigned flags)
 {
+    struct cora_loop *loop;
     cora_future *future;
     int rc;
 
     if (cora__current_task() == NULL)
         return -CORA_ENOTASK;
-    rc = gather(futures, count, flags, &future);
+    rc = cora__futures_check(futures, count, &loop);
+    if (rc == 0 && loop != cora__loop_running) /* which may run in another thread just now */
+        rc = -CORA_EWRONGLOOP;
+    if (rc == 0)
+        rc = gather(loop, futures, count, flags, &future);
     if (rc < 0)
         return rc;
     rc = cora_await(future);

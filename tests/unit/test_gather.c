@@ -591,6 +591,52 @@ TEST(futures_of_another_loop_are_refused)
     cora_loop_free(loop);
 }
 
+static int gather_their_task(void *theirs)
+{
+    cora_task *task = theirs;
+    int rc = cora_gather(&task, 1, NULL, 0);
+
+    assert_int_equal(rc, -CORA_EWRONGLOOP);
+    return 0;
+}
+
+static int fail_by_itself(void *arg)
+{
+    (void)arg;
+    return -EIO;
+}
+
+/* Else its loop, perhaps in another thread, would meet what waits for it here. */
+TEST(a_task_of_another_loop_that_is_refused_is_left_alone)
+{
+    cora_loop *loop = virtual_loop();
+    cora_task *task = cora_loop_create_task_arg(loop, NULL, fail_by_itself, "fn", NULL);
+    int rc = run_virtual(gather_their_task, task);
+
+    assert_int_equal(rc, 0);
+    cora_task_unref(task);
+    rc = cora_loop_run_ready(loop);
+    assert_int_equal(rc, 1);
+    assert_int_equal(reports.count, 1); /* nobody has asked for its error */
+    assert_int_equal(reports.error, -EIO);
+    cora_loop_free(loop);
+}
+
+TEST(a_gather_of_a_task_that_was_dropped_with_its_loop_goes_with_its_users)
+{
+    cora_loop *loop = virtual_loop();
+    cora_task *task = cora_loop_create_task_arg(loop, NULL, fail_by_itself, "fn", NULL);
+    cora_future *future;
+
+    cora_loop_close(loop);
+    future = cora_gather_future(&task, 1, 0);
+    assert_non_null(future);
+    assert_false(cora_future_done(future));
+    cora_future_unref(future);
+    cora_task_unref(task);
+    cora_loop_free(loop);
+}
+
 /* ---- cancellation -------------------------------------------------------------------------- */
 
 static int cancel_the_caller(void *arg)
