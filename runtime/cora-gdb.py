@@ -190,7 +190,7 @@ class Task:
                 return
             self.thread.switch()
             gdb.execute(f"backtrace {options}")
-            coroutine = gdb.parse_and_eval("cora__coroutine_running")["caller"]
+            coroutine = gdb.parse_and_eval("cora__strand")["coroutine"]["caller"]
         elif coroutine:
             unwinder.backtrace(self.task["step"]["sp"], options)
             coroutine = coroutine["caller"]

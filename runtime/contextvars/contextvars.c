@@ -16,8 +16,6 @@ struct cora__bindings {
     struct binding items[];
 };
 
-_Thread_local struct cora_context *cora__context_current;
-
 static _Thread_local struct cora_context thread_context;
 static pthread_key_t thread_end;
 static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
@@ -78,17 +76,18 @@ static void create_thread_end(void)
 
 static struct cora_context *current_for_writing(void)
 {
-    if (cora__context_current == NULL) {
+    cora__coroutine_self(); /* the thread has its strand now */
+    if (cora__strand->context == NULL) {
         pthread_once(&thread_end_once, create_thread_end);
         pthread_setspecific(thread_end, &thread_context);
-        cora__context_current = &thread_context;
+        cora__strand->context = &thread_context;
     }
-    return cora__context_current;
+    return cora__strand->context;
 }
 
 void *cora_context_var_get(const cora_context_var *var)
 {
-    struct cora_context *context = cora__context_current;
+    struct cora_context *context = cora__context_current();
     struct binding *binding = context != NULL ? find(context->bindings, var) : NULL;
 
     return binding != NULL ? binding->value : var->default_value;
@@ -191,8 +190,8 @@ struct cora_context *cora__context_promote(struct cora_context *copy)
     context->twin = copy; /* whose tokens stay good; compared only, for it may be gone */
     copy->bindings = NULL;
     copy->twin = context;
-    if (cora__context_current == copy)
-        cora__context_current = context;
+    if (cora__context_current() == copy)
+        cora__strand->context = context;
     return context;
 }
 
@@ -201,19 +200,20 @@ static void leave(struct cora_context *before)
 {
     bool promoted = before != NULL && atomic_load(&before->refs) == 0 && before->twin != NULL;
 
-    cora__context_current = promoted ? before->twin : before;
+    cora__strand->context = promoted ? before->twin : before;
 }
 
 int cora_context_run(cora_context *context, int (*fn)(void *arg), void *arg)
 {
-    struct cora_context *before = cora__context_current;
+    struct cora_context *before = cora__context_current();
     int rc;
 
     if (context == NULL)
         return -ENOMEM;
     if (atomic_exchange(&context->entered, true))
         return -EBUSY;
-    cora__context_current = context;
+    cora__coroutine_self(); /* the thread has its strand now */
+    cora__strand->context = context;
     rc = fn(arg);
     leave(before);
     atomic_store(&context->entered, false);

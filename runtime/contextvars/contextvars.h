@@ -7,6 +7,8 @@
 
 #include <cora/contextvars.h>
 
+#include "coroutine/coroutine.h"
+
 #include <stdatomic.h>
 
 /*
@@ -21,8 +23,10 @@ struct cora_context {
 };
 
 /* NULL: the thread's own context, which is made when a variable is first set in it. */
-extern _Thread_local struct cora_context *cora__context_current
-    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+static inline struct cora_context *cora__context_current(void)
+{
+    return cora__strand != NULL ? cora__strand->context : NULL;
+}
 
 void cora__bindings_ref(struct cora__bindings *bindings);
 void cora__bindings_unref(struct cora__bindings *bindings);
@@ -30,7 +34,9 @@ void cora__bindings_unref(struct cora__bindings *bindings);
 /* Makes *context, storage of the caller's, a copy of the current context. Never fails. */
 static inline void cora__context_copy_current(struct cora_context *context)
 {
-    context->bindings = cora__context_current != NULL ? cora__context_current->bindings : NULL;
+    const struct cora_context *current = cora__context_current();
+
+    context->bindings = current != NULL ? current->bindings : NULL;
     atomic_init(&context->refs, 0);
     atomic_init(&context->entered, false);
     context->twin = NULL;

@@ -11,16 +11,18 @@ enum { DEFAULT_STACK_SIZE = 252 << 10 };
 enum { DEFAULT_STACK_SIZE = 60 << 10 }; /* 64 with what spreading the tops takes, and its page */
 #endif
 
-_Thread_local struct cora_coroutine *cora__coroutine_running;
+_Thread_local struct cora__strand *cora__strand;
 
 static _Thread_local struct cora_coroutine thread_coroutine;
+static _Thread_local struct cora__strand thread_strand;
 
 struct cora_coroutine *cora__coroutine_enter_thread(void)
 {
     cora__context_enter_thread();
     cora__fiber_init_thread(&thread_coroutine.fiber);
     thread_coroutine.state = CORA_COROUTINE_RUNNING;
-    cora__coroutine_running = &thread_coroutine;
+    thread_strand.coroutine = &thread_coroutine;
+    cora__strand = &thread_strand;
     return &thread_coroutine;
 }
 
@@ -42,7 +44,7 @@ static void run_body(void *arg)
 
     struct cora_coroutine *caller = self->caller;
 
-    cora__coroutine_running = caller;
+    cora__strand->coroutine = caller;
     cora__fiber_before_exit(&self->fiber, &caller->fiber);
     cora__context_switch(&self->sp, caller->sp);
     __builtin_unreachable();
@@ -103,7 +105,6 @@ int cora_coroutine_create(cora_coroutine **ret, cora_coroutine_fn *fn, void *arg
 void cora__coroutine_exit(struct cora_coroutine *self, struct cora_coroutine *to, void *to_sp)
 {
     cora__stack_free(&self->stack); /* it stays mapped and nobody takes it before the jump */
-    cora__coroutine_running = to;
     cora__fiber_before_exit(&self->fiber, &to->fiber);
     cora__fiber_destroy(&self->fiber);
     cora__context_switch(&self->sp, to_sp);
@@ -143,6 +144,7 @@ int cora_coroutine_resume(cora_coroutine *coroutine, void *value, void **ret)
     coroutine->state = CORA_COROUTINE_RUNNING;
     coroutine->caller = self;
     coroutine->value = value;
+    cora__strand->coroutine = coroutine;
     cora__coroutine_transfer(self, &self->sp, coroutine, coroutine->sp);
     if (coroutine->state == CORA_COROUTINE_CLOSED)
         return -CORA_ESTOPITERATION;
@@ -161,6 +163,7 @@ int cora_coroutine_yield(void *value, void **ret)
     self->state = CORA_COROUTINE_SUSPENDED;
     self->value = value;
     self->caller = NULL;
+    cora__strand->coroutine = caller;
     cora__coroutine_transfer(self, &self->sp, caller, caller->sp);
     if (self->thrown < 0) {
         int thrown = self->thrown;
@@ -215,7 +218,7 @@ int cora_coroutine_outcome(const cora_coroutine *coroutine)
 
 cora_coroutine *cora_coroutine_current(void)
 {
-    struct cora_coroutine *self = cora__coroutine_running;
+    struct cora_coroutine *self = cora__strand != NULL ? cora__strand->coroutine : NULL;
 
     return self == &thread_coroutine ? NULL : self;
 }

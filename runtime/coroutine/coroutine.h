@@ -29,8 +29,20 @@ struct cora_coroutine {
     struct cora__fiber fiber;
 };
 
-/* Hidden and local to the program's own TLS block: one instruction to reach. */
-extern _Thread_local struct cora_coroutine *cora__coroutine_running
+struct cora_context;
+
+/*
+ * What runs: a coroutine, in a context. A thread has a strand of its own, a task has one in its
+ * handle; so to go on with another task is to point to another strand, and nothing is saved.
+ */
+struct cora__strand {
+    struct cora_coroutine *coroutine; /* a generator's, while one runs */
+    struct cora_context *context;     /* NULL: the thread's own */
+};
+
+/* Hidden and local to the program's own TLS block: one instruction to reach. NULL: a thread that
+ * has not run anything yet. */
+extern _Thread_local struct cora__strand *cora__strand
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* Makes the thread's own stack a coroutine like the others, once a thread. */
@@ -39,20 +51,20 @@ struct cora_coroutine *cora__coroutine_enter_thread(void);
 /* The running coroutine; on a thread's own stack the one that stands for it. Never NULL. */
 static inline struct cora_coroutine *cora__coroutine_self(void)
 {
-    struct cora_coroutine *self = cora__coroutine_running;
+    struct cora__strand *strand = cora__strand;
 
-    return self != NULL ? self : cora__coroutine_enter_thread();
+    return strand != NULL ? strand->coroutine : cora__coroutine_enter_thread();
 }
 
 /*
  * Stops `self`, the running coroutine, leaving in *sp where, and goes on with `to` where it
- * stopped, at to_sp. Returns when somebody comes back. Of `to` itself nothing is read (unless a
+ * stopped, at to_sp, which runs in the strand, as the caller has noted. Returns when somebody comes
+ * back. Of `to` itself nothing is read (unless a
  * sanitizer must be told): whoever keeps the two pointers at hand saves a cache miss a switch.
  */
 static inline __attribute__((always_inline)) void cora__coroutine_transfer(
     struct cora_coroutine *self, void **sp, struct cora_coroutine *to, void *to_sp)
 {
-    cora__coroutine_running = to;
     cora__fiber_before_switch(&self->fiber, &to->fiber);
     cora__context_switch(sp, to_sp);
     cora__fiber_after_switch(&self->fiber);

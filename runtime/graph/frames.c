@@ -121,8 +121,8 @@ static void leave_runtime_out(struct frames *frames, size_t newest)
 static struct cora_coroutine *find_newest(const struct cora__task *task, const void **sp)
 {
     if (task->future.loop->running == &task->step) {
-        *sp = cora__coroutine_running->caller->sp;
-        return cora__coroutine_running->caller;
+        *sp = cora__strand->coroutine->caller->sp;
+        return cora__strand->coroutine->caller;
     }
     *sp = task->step.sp;
     return task->step.coroutine;

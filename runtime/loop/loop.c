@@ -91,9 +91,12 @@ static void run_callback(struct cora_loop *loop, struct cora__handle *handle)
 {
     cora__list_prepend(&handle->link, &loop->place.link);
     cora__loop_leave_ring(loop, handle);
-    cora__loop_set_running(loop, handle);
+    loop->running = handle;
+    loop->place.context = handle->context;
+    cora__strand = &loop->place.strand;
     handle->fn(handle->arg);
     loop->running = NULL;
+    cora__strand = &loop->ready.strand;
     cora__loop_leave_ring(loop, &loop->place);
 }
 
@@ -132,7 +135,6 @@ static void run_handle_timed(struct cora_loop *loop, struct cora__handle *handle
 
     double took = cora_loop_time(loop) - start;
 
-    cora__context_current = NULL; /* the handle's may be gone with it */
     if (took >= loop->slow_callback_duration)
         cora__loop_report(loop, NULL, NULL, 0, "%s held the loop for %.3f seconds", who, took);
     cora__loop_leave_ring(loop, &behind);
@@ -262,7 +264,8 @@ static int poll_virtual(struct cora_loop *loop, double timeout)
 static int poll_and_trim(struct cora_loop *loop, double timeout)
 {
     if (timeout != 0 && cora_loop_time(loop) - loop->last_trim >= TRIM_INTERVAL) {
-        loop->may_trim = cora__stack_trim(false) | cora__pool_trim(&loop->pool);
+        loop->may_trim = cora__stack_trim(false);
+        loop->may_trim |= cora__pool_trim(&loop->pool);
         loop->last_trim = cora_loop_time(loop);
     }
     if (loop->may_trim && (timeout < 0 || timeout > TRIM_INTERVAL))
@@ -363,13 +366,16 @@ static int enter(struct cora_loop *loop)
     cora__context_get_rounding(&loop->rounding);
     loop->thread = pthread_self();
     loop->coroutine = cora__coroutine_self();
+    loop->outer = cora__strand;
+    loop->ready.strand = loop->place.strand = (struct cora__strand){.coroutine = loop->coroutine};
+    cora__strand = &loop->ready.strand;
     cora__loop_running = loop;
     return 0;
 }
 
-static void leave(struct cora_loop *loop, struct cora_context *context)
+static void leave(struct cora_loop *loop)
 {
-    cora__context_current = context;
+    cora__strand = loop->outer;
     cora__loop_running = NULL;
     loop->is_running = false;
     if (loop->hooks != NULL)
@@ -378,7 +384,6 @@ static void leave(struct cora_loop *loop, struct cora_context *context)
 
 int cora__loop_run(struct cora_loop *loop, bool ends_in_deadlock)
 {
-    struct cora_context *context = cora__context_current;
     int rc = enter(loop);
 
     if (rc < 0)
@@ -393,7 +398,7 @@ int cora__loop_run(struct cora_loop *loop, bool ends_in_deadlock)
         rc = -EINTR;
     loop->stopping = false;
     loop->interrupted = 0;
-    leave(loop, context);
+    leave(loop);
     if (rc == -EDEADLK && loop->hooks != NULL)
         loop->hooks->report_deadlock(loop);
     return rc;
@@ -422,7 +427,6 @@ int cora_loop_process_events(cora_loop *loop)
 
 int cora_loop_run_ready(cora_loop *loop)
 {
-    struct cora_context *context = cora__context_current;
     int rc = enter(loop);
 
     if (rc < 0)
@@ -433,7 +437,7 @@ int cora_loop_run_ready(cora_loop *loop)
         rc++;
     run_batch(loop);
     loop->stopping = false;
-    leave(loop, context);
+    leave(loop);
     return rc;
 }
 

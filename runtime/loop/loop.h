@@ -37,11 +37,16 @@ struct cora__handle_kind {
 struct cora__handle {
     struct cora__list link; /* the list it waits in */
     void *sp;               /* where a step goes on; NULL: a callback, or it has not started */
-    struct cora_context *context; /* in which it runs */
-    cora_callback *fn;            /* NULL: a step of a task */
+    cora_callback *fn;      /* NULL: a step of a task */
     union {
-        void *arg;                        /* of the callback */
-        struct cora_coroutine *coroutine; /* on whose stack the step goes on; NULL: not started */
+        struct cora__strand strand; /* of a step */
+        struct {
+            union {
+                struct cora_coroutine *coroutine; /* where the step goes on; NULL: not started */
+                void *arg;                        /* of the callback */
+            };
+            struct cora_context *context; /* in which it runs */
+        };
     };
     const struct cora__handle_kind *kind; /* of the callback; NULL: a plain one, or a step */
 };
@@ -135,6 +140,7 @@ struct cora_loop {
     struct cora__list *cursor;        /* in the ring: who runs, or else who is next */
     struct cora__handle *running;     /* what runs now; NULL: the loop */
     struct cora_coroutine *coroutine; /* the stack that the loop runs on */
+    struct cora__strand *outer;       /* of the thread, outside of the run */
     unsigned task_count;              /* of the task layer: the tasks that are not done */
     int turns; /* times the ring may go round until the loop itself looks around */
     const struct cora__loop_hooks *hooks;
@@ -305,11 +311,11 @@ static inline struct cora__handle *cora__handle_of_link(struct cora__list *link)
     return cora__container_of(link, struct cora__handle, link);
 }
 
-/* Makes `step` the one that runs. */
+/* Makes `step` the one that runs, in its strand. */
 static inline void cora__loop_set_running(struct cora_loop *loop, struct cora__handle *step)
 {
     loop->running = step;
-    cora__context_current = step->context;
+    cora__strand = &step->strand;
 }
 
 enum { CORA__CACHE_LINE = 64 };
@@ -346,11 +352,8 @@ static inline __attribute__((always_inline)) const struct cora__handle *cora__lo
 static inline __attribute__((always_inline)) void cora__loop_suspend(struct cora_loop *loop,
                                                                      struct cora__handle *self)
 {
-    struct cora_coroutine *coroutine = cora__coroutine_running;
     struct cora__handle *next = cora__handle_of_link(loop->cursor);
 
-    self->coroutine = coroutine; /* a generator, perhaps, that the task is running */
-    self->context = cora__context_current;
     if (next->sp != NULL) {
         if (loop->task_count >= CORA__MANY_TASKS)
             cora__loop_prefetch(next);
@@ -362,10 +365,11 @@ static inline __attribute__((always_inline)) void cora__loop_suspend(struct cora
         }
     }
     if (next == NULL) {
-        cora__coroutine_transfer(coroutine, &self->sp, loop->coroutine, loop->coroutine->sp);
+        cora__strand = &loop->ready.strand;
+        cora__coroutine_transfer(self->coroutine, &self->sp, loop->coroutine, loop->coroutine->sp);
     } else {
         cora__loop_set_running(loop, next);
-        cora__coroutine_transfer(coroutine, &self->sp, next->coroutine, next->sp);
+        cora__coroutine_transfer(self->coroutine, &self->sp, next->coroutine, next->sp);
     }
 }
 

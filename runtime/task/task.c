@@ -66,6 +66,7 @@ static void finish(struct cora__task *task, int outcome)
     task->step.coroutine = NULL;
     cora__loop_leave_ring(loop, &task->step);
     loop->running = NULL;
+    cora__strand = &loop->ready.strand;
     cora_future_unref(&task->future); /* the loop's own reference */
 }
 
@@ -121,8 +122,7 @@ static int run_tasks(void *arg)
  */
 static struct cora_coroutine *coroutine_of(const struct cora__task *task)
 {
-    bool running = task->future.loop->running == &task->step;
-    struct cora_coroutine *coroutine = running ? cora__coroutine_running : task->step.coroutine;
+    struct cora_coroutine *coroutine = task->step.coroutine;
 
     while (coroutine != NULL && coroutine->caller != NULL)
         coroutine = coroutine->caller;
@@ -497,16 +497,12 @@ static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
 {
     struct cora_coroutine *self = cora__coroutine_self();
     struct cora__handle *creator = loop->running;
-    struct cora_context *context = cora__context_current;
+    struct cora__strand *strand = cora__strand;
     struct cora_coroutine *loops_own = loop->coroutine;
     bool is_step = creator != NULL && cora__handle_is_step(creator);
 
-    if (is_step) {
-        creator->coroutine = self;
-        creator->context = context;
-    } else {
+    if (!is_step)
         loop->coroutine = self;
-    }
     cora__loop_push(loop, &task->step);
     loop->cursor = &task->step.link;
     if (start(&task->step, NULL)) {
@@ -519,7 +515,7 @@ static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
     }
     loop->coroutine = loops_own;
     loop->running = creator;
-    cora__context_current = context;
+    cora__strand = strand;
 }
 
 cora_task *cora_task_create(cora_loop *loop, const cora_task_options *options, cora_task_fn *fn,
