@@ -158,7 +158,6 @@ static int slow_step_before_the_next(void *arg)
     (void)arg;
     cora_loop_set_slow_callback_duration(loop, 0);
     cora_loop_set_exception_handler(loop, cancel_the_next, "nap");
-    call_three(loop, NULL);
     return cora_sleep(0);
 }
 
@@ -168,6 +167,7 @@ TEST(told_of_a_slow_step_it_may_cancel_the_next)
     cora_task *task = cora_loop_create_task_arg(loop, NULL, slow_step_before_the_next, "fn", NULL);
     int rc;
 
+    call_three(loop, NULL); /* they come behind the step */
     cora_loop_set_debug(loop, true);
     rc = cora_loop_run_until_complete(loop, task);
     assert_int_equal(rc, 0);
