@@ -203,19 +203,36 @@ __attribute__((noreturn)) static void end_child(cora_loop *loop, bool run_first)
     _exit(rc == 0 ? 0 : 1);
 }
 
-static atomic_int fires;
+/* No thread begins or ends during a fork, for the sanitizers would have locks of theirs held. */
+static atomic_int under_way;
+static atomic_bool forked;
+
+static pid_t fork_under_way(void)
+{
+    pid_t pid = fork();
+
+    atomic_store(&forked, true);
+    return pid;
+}
+
+static void await_fork(void)
+{
+    while (!atomic_load(&forked))
+        sched_yield();
+}
 
 static void *fire_a_while(void *arg)
 {
     struct caller *caller = arg;
+    int rc = 0;
 
-    for (int i = 0; i < CALLS; i++) {
+    atomic_fetch_add(&under_way, 1);
+    for (int i = 0; i < CALLS && rc == 0; i++) {
         cora_trigger_init(&caller->calls[i].trigger, caller->loop, ignore, NULL, NULL);
-        if (cora_trigger_fire(&caller->calls[i].trigger) < 0)
-            return caller;
-        atomic_fetch_add(&fires, 1);
+        rc = cora_trigger_fire(&caller->calls[i].trigger);
     }
-    return NULL;
+    await_fork();
+    return (void *)(intptr_t)rc;
 }
 
 /* They allocate nothing: a fork waits for those who do. */
@@ -226,14 +243,15 @@ static int fork_while_others_fire(bool run_first)
     int status = -1;
     pid_t pid;
 
-    atomic_store(&fires, 0);
+    atomic_store(&under_way, 0);
+    atomic_store(&forked, false);
     for (int i = 0; i < THREADS; i++) {
         callers[i].loop = loop;
         threads[i] = start(fire_a_while, &callers[i]);
     }
-    while (atomic_load(&fires) < THREADS)
+    while (atomic_load(&under_way) < THREADS)
         sched_yield();
-    pid = fork();
+    pid = fork_under_way();
     if (pid == 0)
         end_child(loop, run_first);
     waitpid(pid, &status, 0);
@@ -264,13 +282,16 @@ static void fork_and_stop(void *arg)
 {
     struct forking *forking = arg;
 
-    forking->pid = fork();
+    forking->pid = fork_under_way();
     cora_loop_stop(forking->loop);
 }
 
 static void *fire_once(void *trigger)
 {
-    return (void *)(intptr_t)cora_trigger_fire(trigger);
+    int rc = cora_trigger_fire(trigger);
+
+    await_fork();
+    return (void *)(intptr_t)rc;
 }
 
 /* The loop sleeps, is woken, and forks while its waker has yet to come back from that. */
@@ -280,6 +301,7 @@ static int fork_when_woken(bool run_first)
     int status = -1, rc;
     pthread_t thread;
 
+    atomic_store(&forked, false);
     cora_trigger_init(&forking.trigger, forking.loop, fork_and_stop, NULL, &forking);
     thread = start(fire_once, &forking.trigger);
     rc = cora_loop_run_forever(forking.loop);
