@@ -14,8 +14,9 @@
  * takes the long way (context_x86_64.c): a frame with both words, whose pc is a piece of code that
  * loads them and goes on at the pc that lies behind them.
  *
- * What somebody writes into mxcsr alone, by _mm_setcsr, lasts until the next switch: nobody else
- * sees it. Whether denormals are flushed is the thread's choice, which the switch keeps.
+ * What somebody writes into mxcsr alone, by _mm_setcsr, lasts until the next switch, and so do its
+ * status flags, which the ABI does not ask to be kept: nobody else sees them. Whether denormals are
+ * flushed is the thread's choice, which the switch keeps.
  */
 #ifndef CORA_CONTEXT_X86_64_H
 #define CORA_CONTEXT_X86_64_H

@@ -171,10 +171,15 @@ static void run_batch(struct cora_loop *loop)
 /* Whether anything is queued besides what runs now. */
 static bool has_ready(const struct cora_loop *loop)
 {
-    const struct cora__list *first = loop->ready.link.next;
+    struct cora__list *link = loop->ready.link.next;
 
-    return (loop->running != NULL && first == loop->cursor ? first->next : first) !=
-           &loop->ready.link;
+    for (; link != &loop->ready.link; link = link->next) {
+        const struct cora__handle *handle = cora__handle_of_link(link);
+
+        if (handle != loop->running && handle->fn != stand_in)
+            return true;
+    }
+    return false;
 }
 
 /* Whether the ring may go round once more without a look at the clock and the poller. */
