@@ -268,10 +268,10 @@ static int poll_virtual(struct cora_loop *loop, double timeout)
  */
 static int poll_and_trim(struct cora_loop *loop, double timeout)
 {
-    if (timeout != 0 && cora_loop_time(loop) - loop->last_trim >= TRIM_INTERVAL) {
+    if (timeout != 0 && loop->last_look - loop->last_trim >= TRIM_INTERVAL) {
         loop->may_trim = cora__stack_trim(false);
         loop->may_trim |= cora__pool_trim(&loop->pool);
-        loop->last_trim = cora_loop_time(loop);
+        loop->last_trim = loop->last_look;
     }
     if (loop->may_trim && (timeout < 0 || timeout > TRIM_INTERVAL))
         timeout = TRIM_INTERVAL;
