@@ -20,6 +20,7 @@
 struct job {
     struct job *next, **link; /* in the pool's queue; link: NULL in none */
     int (*fn)(void *arg);
+    void (*cleanup)(void *arg); /* of what nobody will get; NULL: there is nothing to be done */
     cora_context *context;
     struct pool *pool;
     unsigned forks;      /* as the pool's, when it was submitted */
@@ -124,10 +125,17 @@ static void free_job(struct job *job)
     free(job);
 }
 
-/* The loop was closed before it heard of the job's end. */
+/*
+ * Nobody wants it any more, whether it has run or never will. As it is the drop of a trigger: the
+ * loop was closed before it heard of the job's end.
+ */
 static void drop_job(void *arg)
 {
-    free_job(arg);
+    struct job *job = arg;
+
+    if (job->cleanup != NULL)
+        job->cleanup(job->args);
+    free_job(job);
 }
 
 static void run_job(struct job *job)
@@ -400,11 +408,11 @@ static void on_done(void *arg)
     if (job->waiter != NULL)
         cora_waiter_wake(job->waiter);
     else
-        free_job(job);
+        drop_job(job);
 }
 
 static struct job *create_job(struct pool *pool, int (*fn)(void *arg), const void *args,
-                              size_t size)
+                              size_t size, void (*cleanup)(void *arg))
 {
     struct job *job = calloc(1, sizeof *job + size);
 
@@ -416,6 +424,7 @@ static struct job *create_job(struct pool *pool, int (*fn)(void *arg), const voi
         return NULL;
     }
     job->fn = fn;
+    job->cleanup = cleanup;
     job->pool = pool;
     job->forks = pool->forks;
     cora_trigger_init(&job->done, pool->loop, on_done, drop_job, job);
@@ -431,10 +440,10 @@ static struct job *create_job(struct pool *pool, int (*fn)(void *arg), const voi
 static void leave(struct pool *pool, struct job *job)
 {
     if (job->ended) {
-        free_job(job);
+        drop_job(job);
     } else if (job->forks == forks && withdraw(pool, job)) {
         end_job(job);
-        free_job(job);
+        drop_job(job);
     } else {
         job->waiter = NULL;
     }
@@ -452,6 +461,12 @@ static int take_result(struct job *job, void *args, size_t size)
 
 int cora_to_thread_copy(int (*fn)(void *arg), void *args, size_t size)
 {
+    return cora_to_thread_copy_cleanup(fn, args, size, NULL);
+}
+
+int cora_to_thread_copy_cleanup(int (*fn)(void *arg), void *args, size_t size,
+                                void (*cleanup)(void *arg))
+{
     cora_waiter waiter;
     struct pool *pool;
     struct job *job;
@@ -460,7 +475,7 @@ int cora_to_thread_copy(int (*fn)(void *arg), void *args, size_t size)
     if (cora_current_task() == NULL)
         return -CORA_ENOTASK;
     pool = pool_of(cora_get_running_loop());
-    job = pool != NULL ? create_job(pool, fn, args, size) : NULL;
+    job = pool != NULL ? create_job(pool, fn, args, size, cleanup) : NULL;
     if (job == NULL)
         return -ENOMEM;
     cora_waiter_init(&waiter, "a job in a thread,", job);

@@ -20,6 +20,7 @@
 #include <cora/graph.h>
 #include <cora/lock.h>
 #include <cora/loop.h>
+#include <cora/names.h>
 #include <cora/queue.h>
 #include <cora/run.h>
 #include <cora/semaphore.h>

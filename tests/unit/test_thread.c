@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -100,6 +101,19 @@ static int give_up(void *arg)
     return -EIO;
 }
 
+/* The jobs' arguments that nobody got: as they were left, and as they were given. */
+static atomic_int cleaned, cleaned_unused;
+
+static void clean_up(void *arg)
+{
+    const struct job *job = arg;
+
+    if (job->out == 2 * job->in)
+        cleaned++;
+    else
+        cleaned_unused++;
+}
+
 /* Waits for a job; what it got is in *job. */
 struct waits_args {
     struct job *job;
@@ -109,7 +123,7 @@ static int waits(void *arg)
 {
     struct waits_args *a = arg;
 
-    return cora_to_thread(twice, a->job);
+    return cora_to_thread_cleanup(twice, a->job, clean_up);
 }
 
 /* ---- results ------------------------------------------------------------------------------- */
@@ -321,6 +335,8 @@ TEST(sixty_four_jobs_at_once_all_come_back)
     int rc = run_virtual(many, NULL);
 
     assert_int_equal(rc, 0);
+    assert_int_equal(cleaned, 0);
+    assert_int_equal(cleaned_unused, 0);
 }
 
 static int more_than_threads(void *arg)
@@ -520,6 +536,8 @@ TEST(a_job_cancelled_while_it_is_queued_never_runs)
     int rc = run_virtual(cancel_queued, NULL);
 
     assert_int_equal(rc, 0);
+    assert_int_equal(cleaned, 0);
+    assert_int_equal(cleaned_unused, 2);
 }
 
 static int cancel_running(void *arg)
@@ -550,6 +568,8 @@ TEST(a_job_cancelled_while_it_runs_goes_on_in_memory_of_its_own)
 
     assert_int_equal(rc, 0);
     assert_int_equal(gate_passed(&gate), 1);
+    assert_int_equal(cleaned, 1);
+    assert_int_equal(cleaned_unused, 0);
 }
 
 /*
@@ -624,6 +644,8 @@ TEST(a_job_cancelled_in_the_iteration_in_which_it_ends_leaves_nothing_behind)
     int rc = run_virtual(cancel_as_it_ends, NULL);
 
     assert_int_equal(rc, 0);
+    assert_int_equal(cleaned, 1);
+    assert_int_equal(cleaned_unused, 0);
 }
 
 static int cancel_before_it_is_known(void *arg)
@@ -647,6 +669,8 @@ TEST(a_job_cancelled_before_its_end_is_known_leaves_nothing_behind)
     int rc = run_virtual(cancel_before_it_is_known, NULL);
 
     assert_int_equal(rc, 0);
+    assert_int_equal(cleaned, 1);
+    assert_int_equal(cleaned_unused, 0);
 }
 
 /* Woken by the result, then cancelled in the same iteration. */
@@ -673,6 +697,8 @@ TEST(a_job_cancelled_after_its_end_but_before_its_task_runs_leaves_its_arguments
     int rc = run_virtual(cancel_after_it_ended, NULL);
 
     assert_int_equal(rc, 0);
+    assert_int_equal(cleaned, 1);
+    assert_int_equal(cleaned_unused, 0);
 }
 
 /* ---- the loop's end ------------------------------------------------------------------------ */
@@ -735,6 +761,8 @@ TEST(a_loop_closed_under_a_task_that_waits_for_a_job_lets_the_job_end)
     cora_loop_free(loop);
     assert_int_equal(gate_passed(&gate), 1);
     assert_int_equal(reports.count, 1); /* of the task that was dropped */
+    assert_int_equal(cleaned, 1);
+    assert_int_equal(cleaned_unused, 0);
 }
 
 /* ---- the loop meanwhile -------------------------------------------------------------------- */

@@ -13,6 +13,20 @@
 
 CORA_BEGIN_DECLS
 
+/* Those of getaddrinfo and getnameinfo (socket.gaierror): EAI_AGAIN is CORA_EAI_AGAIN, and so on.
+ */
+#define CORA_NAME_ERRORS(X)                                                                        \
+    X(CORA_EAI_ADDRFAMILY, 5101, "address family for hostname not supported")                      \
+    X(CORA_EAI_AGAIN, 5102, "temporary failure in name resolution")                                \
+    X(CORA_EAI_BADFLAGS, 5103, "bad value for ai_flags")                                           \
+    X(CORA_EAI_FAIL, 5104, "non-recoverable failure in name resolution")                           \
+    X(CORA_EAI_FAMILY, 5105, "ai_family not supported")                                            \
+    X(CORA_EAI_NODATA, 5106, "no address associated with hostname")                                \
+    X(CORA_EAI_NONAME, 5107, "name or service not known")                                          \
+    X(CORA_EAI_OVERFLOW, 5108, "the name does not fit into the buffer")                            \
+    X(CORA_EAI_SERVICE, 5109, "service not supported for ai_socktype")                             \
+    X(CORA_EAI_SOCKTYPE, 5110, "ai_socktype not supported")
+
 /* Our own codes stand above the range of errno. X(name, value, text) */
 #define CORA_ERRORS(X)                                                                             \
     X(CORA_EINVALIDSTATE, 5001, "the outcome is already set, or not set yet")                      \
@@ -36,7 +50,8 @@ CORA_BEGIN_DECLS
     X(CORA_EQUEUEEMPTY, 5019, "the queue is empty")                                                \
     X(CORA_EBROKENBARRIER, 5020, "the barrier is broken")                                          \
     X(CORA_ENOWINNER, 5021, "nobody has won the race")                                             \
-    X(CORA_EGENERATOREXIT, 5022, "the generator is being closed")
+    X(CORA_EGENERATOREXIT, 5022, "the generator is being closed")                                  \
+    CORA_NAME_ERRORS(X)
 
 enum cora_error {
 #define CORA_ERROR_ENUM(name, value, text) name = (value),

@@ -42,6 +42,21 @@ CORA_BEGIN_DECLS
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_to_thread_copy(int (*fn)(void *arg), void *args,
                                                                size_t size);
 
+/*
+ * The same of a job that leaves something in its arguments which must be given back: memory, a
+ * descriptor. Where they do not come back, because the waiting task is cancelled or its loop is
+ * closed, cleanup is called with the job's copy instead, once the job has ended or when it is
+ * known that it will never start: as fn left it, or as it was given. It is called in the loop's
+ * thread, or in a thread of the pool, and must not block. It is not called where to_thread fails
+ * otherwise: no job has begun then.
+ */
+#define cora_to_thread_cleanup(fn, args, cleanup)                                                  \
+    cora_to_thread_copy_cleanup((fn), (args), sizeof *(args), (cleanup))
+
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_to_thread_copy_cleanup(int (*fn)(void *arg),
+                                                                       void *args, size_t size,
+                                                                       void (*cleanup)(void *arg));
+
 CORA_END_DECLS
 
 #endif
