@@ -13,6 +13,7 @@
 #include <cora/coroutine.h>
 #include <cora/error.h>
 #include <cora/event.h>
+#include <cora/file.h>
 #include <cora/frame.h>
 #include <cora/future.h>
 #include <cora/gather.h>
