@@ -20,6 +20,8 @@ static atomic_int opened, closed, on_the_loop;
 static atomic_int interruptions; /* so many calls more fail with EINTR */
 static atomic_int most;          /* bytes of one transfer; 0: any */
 
+static atomic_bool writes_nothing, close_fails;
+
 /* Whether the call is interrupted. */
 static bool arrive(void)
 {
@@ -50,6 +52,12 @@ ssize_t __real_pread(int fd, void *buffer, size_t size, off_t offset);
 ssize_t __wrap_pread(int fd, void *buffer, size_t size, off_t offset);
 ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset);
+int __real_scandir(const char *name, struct dirent ***entries,
+                   int (*filter)(const struct dirent *entry),
+                   int (*compare)(const struct dirent **a, const struct dirent **b));
+int __wrap_scandir(const char *name, struct dirent ***entries,
+                   int (*filter)(const struct dirent *entry),
+                   int (*compare)(const struct dirent **a, const struct dirent **b));
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 
@@ -70,7 +78,17 @@ int __wrap_close(int fd)
         is_file[fd] = false; /* before the number can be another's */
         closed++;
     }
-    return __real_close(fd);
+    __real_close(fd);
+    errno = EIO;
+    return close_fails ? -1 : 0;
+}
+
+int __wrap_scandir(const char *name, struct dirent ***entries,
+                   int (*filter)(const struct dirent *entry),
+                   int (*compare)(const struct dirent **a, const struct dirent **b))
+{
+    (void)arrive();
+    return __real_scandir(name, entries, filter, compare);
 }
 
 ssize_t __wrap_pread(int fd, void *buffer, size_t size, off_t offset)
@@ -80,7 +98,9 @@ ssize_t __wrap_pread(int fd, void *buffer, size_t size, off_t offset)
 
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-    return arrive() ? -1 : __real_pwrite(fd, data, at_most(size), offset);
+    if (arrive())
+        return -1;
+    return writes_nothing ? 0 : __real_pwrite(fd, data, at_most(size), offset);
 }
 
 int __wrap_fsync(int fd)
@@ -343,6 +363,27 @@ TEST(each_error_of_the_system_is_returned)
     run_in_directory(get_errors);
 }
 
+static int write_nothing(void *arg)
+{
+    cora_file *file = open_file(arg);
+    size_t done = 7;
+    int rc;
+
+    writes_nothing = true;
+    rc = cora_file_write_all(file, "x", 1, &done);
+    assert_int_equal(rc, -EIO);
+    assert_int_equal(done, 0);
+    close_fails = true;
+    rc = cora_file_close(file);
+    assert_int_equal(rc, -EIO);
+    return 0;
+}
+
+TEST(a_write_that_does_not_go_on_and_a_close_that_fails_are_told)
+{
+    run_in_directory(write_nothing);
+}
+
 static int open_and_leave(void *arg)
 {
     *(cora_file **)arg = open_file(path);
@@ -502,6 +543,27 @@ static int cancel_sync(void *arg)
 TEST(a_file_closed_during_a_cancelled_call_is_closed_when_that_ends)
 {
     run_in_directory(cancel_sync);
+}
+
+static int lists(void *arg)
+{
+    return cora_listdir(directory, arg);
+}
+
+static int cancel_list(void *arg)
+{
+    cora_listing listing = {NULL, 0};
+
+    close_file(open_file(arg));
+    cancel_in_thread(lists, &listing);
+    assert_null(listing.names);
+    sem_post(&go);
+    return 0;
+}
+
+TEST(the_names_that_a_cancelled_task_was_to_get_are_freed)
+{
+    run_in_directory(cancel_list);
 }
 
 static int closes(void *arg)

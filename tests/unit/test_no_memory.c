@@ -6,6 +6,8 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include <unistd.h>
+
 enum { MOST = 20 };
 
 /* Not from the pool, which has the memory that those before have left. */
@@ -367,6 +369,99 @@ static int run_jobs(void *arg)
 TEST(a_job_in_a_thread)
 {
     assert_runs(run_jobs);
+}
+
+/* ---- names and files ------------------------------------------------------------------------ */
+
+static int look_up(void *arg)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+    int rc = cora_getaddrinfo(NULL, "7", &hints, &list);
+
+    (void)arg;
+    assert_int_equal(list != NULL, rc == 0);
+    cora_freeaddrinfo(list);
+    return rc;
+}
+
+static int open_root(void *arg)
+{
+    return cora_file_open(arg, "/", O_RDONLY | O_DIRECTORY, 0);
+}
+
+/* A directory cannot be read, which is found out after all else has been had. */
+static int read_root(void *arg)
+{
+    char byte;
+    ssize_t got = cora_file_read(arg, &byte, 1);
+
+    return got == -EISDIR ? 0 : (int)got;
+}
+
+static int stat_root(void *arg)
+{
+    struct stat by_path;
+    int rc = cora_file_fsync(arg);
+
+    return rc < 0 ? rc : cora_stat("/", &by_path);
+}
+
+static int list(void *arg)
+{
+    cora_listing listing = {NULL, 0};
+    int rc = cora_listdir(arg, &listing);
+
+    assert_int_equal(listing.names != NULL, rc == 0);
+    cora_listing_clear(&listing);
+    return rc;
+}
+
+/* With one name in it: few allocations. */
+static char *make_directory(char *name)
+{
+    char inner[64];
+    int rc;
+
+    assert_non_null(mkdtemp(name));
+    snprintf(inner, sizeof inner, "%s/inner", name);
+    rc = mkdir(inner, 0700);
+    assert_int_equal(rc, 0);
+    return name;
+}
+
+static void remove_directory(char *name)
+{
+    char inner[64];
+    int rc;
+
+    snprintf(inner, sizeof inner, "%s/inner", name);
+    rc = rmdir(inner);
+    assert_int_equal(rc, 0);
+    rc = rmdir(name);
+    assert_int_equal(rc, 0);
+}
+
+static int use_files(void *arg)
+{
+    char above[] = "/tmp/cora-no-memory-XXXXXX";
+    cora_file *file = NULL;
+    int rc;
+
+    assert_fails_cleanly(look_up, arg);
+    assert_fails_cleanly(open_root, &file);
+    assert_fails_cleanly(read_root, file);
+    assert_fails_cleanly(stat_root, file);
+    assert_fails_cleanly(list, make_directory(above));
+    remove_directory(above);
+    refuse_allocation(1);
+    rc = cora_file_close(file); /* here and now, then */
+    refuse_allocation(0);
+    return rc;
+}
+
+TEST(names_and_files)
+{
+    assert_runs(use_files);
 }
 
 /* ---- deadlines ----------------------------------------------------------------------------- */
