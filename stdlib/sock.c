@@ -1,11 +1,20 @@
 #include <cora/sock.h>
 
+#include "sock.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 
-static bool would_block(int error)
+enum { SEND_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL };
+
+/* After an attempt that has failed: 0, it may be made again, now or once fd is ready; or why not.
+ */
+static inline int retry(int fd, int error, int (*wait)(int fd))
 {
-    return error == EAGAIN || error == EWOULDBLOCK;
+    if (error == EINTR)
+        return 0;
+    return error == EAGAIN || error == EWOULDBLOCK ? wait(fd) : -error;
 }
 
 ssize_t cora_sock_recv(int fd, void *buffer, size_t size)
@@ -29,16 +38,49 @@ ssize_t cora_sock_recv(int fd, void *buffer, size_t size)
             cora_fd_opened(fd);
         if (got >= 0)
             return got;
-        if (errno == EINTR)
-            continue;
-        if (!would_block(errno))
-            return -errno;
 
-        int rc = cora_wait_readable(fd);
+        int rc = retry(fd, errno, cora_wait_readable);
 
         if (rc < 0)
             return rc;
     }
+}
+
+/* A short read says nothing here: behind a datagram there may be another. */
+ssize_t cora_sock_recvfrom(int fd, void *buffer, size_t size, struct sockaddr *address,
+                           socklen_t *length)
+{
+    int rc = 0;
+
+    while (rc == 0) {
+        ssize_t got = recvfrom(fd, buffer, size, MSG_DONTWAIT, address, length);
+
+        if (got >= 0)
+            return got;
+        rc = retry(fd, errno, cora_wait_readable);
+    }
+    return rc;
+}
+
+ssize_t cora_sock_sendto(int fd, const void *data, size_t size, const struct sockaddr *address,
+                         socklen_t length)
+{
+    bool waited = false;
+    int rc = 0;
+
+    while (rc == 0) {
+        ssize_t sent = sendto(fd, data, size, SEND_FLAGS, address, length);
+
+        if (sent >= 0)
+            return sent;
+        /* The queue of a Unix socket that is not connected to this one: of its room nobody tells.
+         */
+        if (errno == EAGAIN && waited && address != NULL && address->sa_family == AF_UNIX)
+            return -EAGAIN;
+        waited = errno != EINTR;
+        rc = retry(fd, errno, cora_wait_writable);
+    }
+    return rc;
 }
 
 int cora_sock_sendall(int fd, const void *data, size_t size, size_t *ret_sent)
@@ -48,15 +90,13 @@ int cora_sock_sendall(int fd, const void *data, size_t size, size_t *ret_sent)
     int rc = 0;
 
     while (left > 0 && rc == 0) {
-        ssize_t sent = send(fd, next, left, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent = send(fd, next, left, SEND_FLAGS);
 
         if (sent >= 0) {
             next += sent;
             left -= (size_t)sent;
-        } else if (would_block(errno)) {
-            rc = cora_wait_writable(fd);
-        } else if (errno != EINTR) {
-            rc = -errno;
+        } else {
+            rc = retry(fd, errno, cora_wait_writable);
         }
     }
     if (ret_sent != NULL)
@@ -64,8 +104,59 @@ int cora_sock_sendall(int fd, const void *data, size_t size, size_t *ret_sent)
     return rc;
 }
 
-/* A connect that waits must not block the thread, so the socket is made non-blocking for good. */
-static int set_nonblocking(int fd)
+/* What is left to send: `offset` bytes of the first part are gone, and it is not empty. */
+struct unsent {
+    const struct iovec *parts;
+    size_t count, offset;
+};
+
+static void advance(struct unsent *unsent, size_t sent)
+{
+    unsent->offset += sent;
+    while (unsent->count > 0 && unsent->offset >= unsent->parts->iov_len) {
+        unsent->offset -= unsent->parts->iov_len;
+        unsent->parts++;
+        unsent->count--;
+    }
+}
+
+/* The caller's array is not written: what is left of a part that went in half is sent alone. */
+static ssize_t send_some(int fd, const struct unsent *unsent)
+{
+    const struct iovec *parts = unsent->parts;
+    struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = unsent->count};
+
+    if (unsent->offset > 0)
+        return send(fd, (const char *)parts->iov_base + unsent->offset,
+                    parts->iov_len - unsent->offset, SEND_FLAGS);
+    if (message.msg_iovlen > IOV_MAX)
+        message.msg_iovlen = IOV_MAX;
+    return sendmsg(fd, &message, SEND_FLAGS);
+}
+
+int cora_sock_sendmsg(int fd, const struct iovec *parts, size_t count, size_t *ret_sent)
+{
+    struct unsent unsent = {.parts = parts, .count = count};
+    size_t total = 0;
+    int rc = 0;
+
+    advance(&unsent, 0);
+    while (unsent.count > 0 && rc == 0) {
+        ssize_t sent = send_some(fd, &unsent);
+
+        if (sent >= 0) {
+            advance(&unsent, (size_t)sent);
+            total += (size_t)sent;
+        } else {
+            rc = retry(fd, errno, cora_wait_writable);
+        }
+    }
+    if (ret_sent != NULL)
+        *ret_sent = total;
+    return rc;
+}
+
+int cora__fd_set_nonblocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
 
@@ -77,28 +168,32 @@ static int set_nonblocking(int fd)
 int cora_sock_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     int error = 0;
-    int rc = set_nonblocking(fd);
+    int rc = cora__fd_set_nonblocking(fd);
 
     if (rc < 0)
         return rc;
     cora_fd_opened(fd);
     if (connect(fd, address, length) == 0)
         return 0;
-    /* Interrupted, it goes on by itself. A Unix socket whose listener
-     * has a full queue says EAGAIN, for the caller to try again. */
-    if (errno != EINPROGRESS && errno != EINTR)
+    /* Interrupted, it goes on by itself, and so does one that was cancelled. A Unix
+     * socket whose listener has a full queue says EAGAIN, for the caller to try again. */
+    if (errno != EINPROGRESS && errno != EINTR && errno != EALREADY)
         return -errno;
     rc = cora_wait_writable(fd);
     if (rc < 0)
         return rc;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof error}) < 0)
         return -errno;
+    /* Linux has the socket connecting until the next call, which is 0: made here, so that the
+     * caller's next is -EISCONN. */
+    if (error == 0 && connect(fd, address, length) < 0 && errno != EISCONN)
+        error = errno;
     return -error;
 }
 
 int cora_sock_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    int rc = set_nonblocking(fd);
+    int rc = cora__fd_set_nonblocking(fd);
 
     while (rc == 0) {
         int connection = accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -107,10 +202,8 @@ int cora_sock_accept(int fd, struct sockaddr *address, socklen_t *length)
             cora_fd_opened(connection);
             return connection;
         }
-        if (would_block(errno))
-            rc = cora_wait_readable(fd);
-        else if (errno != EINTR && errno != ECONNABORTED)
-            rc = -errno;
+        if (errno != ECONNABORTED)
+            rc = retry(fd, errno, cora_wait_readable);
     }
     return rc;
 }

@@ -1,89 +1,15 @@
 /* Sockets and descriptors: data, ends, errors, and what a cancellation leaves. */
+#include "support/socket.h"
 #include "support/test.h"
 #include "support/virtual.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-static int rest(int hops)
-{
-    int rc = 0;
-
-    while (rc == 0 && hops-- > 0)
-        rc = cora_sleep(0);
-    return rc;
-}
-
 /* ---- sockets ------------------------------------------------------------------------------- */
-
-/* Two connected ones, blocking, as socketpair makes them. */
-static void make_pair(int fds[2])
-{
-    int rc = socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
-
-    assert_int_equal(rc, 0);
-}
-
-static void close_pair(int fds[2])
-{
-    for (int i = 0; i < 2; i++) {
-        int rc = cora_close_fd(fds[i]);
-
-        assert_int_equal(rc, 0);
-    }
-}
-
-/* What the peer does, at once: all of it fits into the socket's buffer. */
-static void put(int fd, const char *text)
-{
-    ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
-
-    assert_int_equal(sent, strlen(text));
-}
-
-static int make_tcp(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    return fd;
-}
-
-static int make_listener(struct sockaddr_in *address, int backlog)
-{
-    socklen_t length = sizeof *address;
-    int fd = make_tcp(), rc;
-
-    *address =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    rc = bind(fd, (struct sockaddr *)address, length);
-    assert_int_equal(rc, 0);
-    rc = getsockname(fd, (struct sockaddr *)address, &length);
-    assert_int_equal(rc, 0);
-    rc = listen(fd, backlog);
-    assert_int_equal(rc, 0);
-    return fd;
-}
-
-static int connect_tcp(const struct sockaddr_in *address)
-{
-    int fd = make_tcp();
-    int rc = cora_sock_connect(fd, (const struct sockaddr *)address, sizeof *address);
-
-    assert_int_equal(rc, 0);
-    return fd;
-}
-
-static void close_fd(int fd)
-{
-    int rc = cora_close_fd(fd);
-
-    assert_int_equal(rc, 0);
-}
 
 /* A task that reads once; the text is for whoever looks. */
 struct reader_args {
@@ -337,22 +263,6 @@ TEST(a_second_reader_is_refused_and_the_first_undisturbed)
 
 /* ---- sending ------------------------------------------------------------------------------- */
 
-enum { BIG = 10 << 20 };
-
-static unsigned char byte_at(size_t i)
-{
-    return (unsigned char)(i * 131 + (i >> 12));
-}
-
-static unsigned char *make_big(void)
-{
-    unsigned char *data = malloc(BIG);
-
-    for (size_t i = 0; i < BIG; i++)
-        data[i] = byte_at(i);
-    return data;
-}
-
 struct sender_args {
     int fd;
     const unsigned char *data;
@@ -366,28 +276,6 @@ static int sender(void *arg)
 
     shutdown(a->fd, SHUT_WR);
     return rc;
-}
-
-/* Reads to the end, slowly: the sender gets to run between. How many bytes, all of them right. */
-static size_t read_all(int fd)
-{
-    static unsigned char buffer[100000];
-    size_t total = 0;
-
-    for (;;) {
-        ssize_t got = cora_sock_recv(fd, buffer, sizeof buffer);
-        int rc;
-
-        assert_true(got >= 0);
-        if (got == 0)
-            return total;
-        for (ssize_t i = 0; i < got; i++)
-            if (buffer[i] != byte_at(total + (size_t)i))
-                fail_msg("byte %zu is wrong", total + (size_t)i);
-        total += (size_t)got;
-        rc = rest(2);
-        assert_int_equal(rc, 0);
-    }
 }
 
 static int send_big(void *arg)
@@ -731,6 +619,28 @@ TEST(a_unix_socket_whose_queue_is_full_says_so)
     assert_int_equal(rc, 0);
 }
 
+static int connect_twice(void *arg)
+{
+    struct sockaddr_in address;
+    int listener = make_listener(&address, 5), fd = connect_tcp(&address), rc;
+
+    (void)arg;
+    rc = cora_sock_connect(fd, (struct sockaddr *)&address, sizeof address);
+    assert_int_equal(rc, -EISCONN);
+    rc = cora_sock_sendall(fd, "a", 1, NULL); /* and so it is */
+    assert_int_equal(rc, 0);
+    close_fd(fd);
+    close_fd(listener);
+    return 0;
+}
+
+TEST(to_connect_what_is_connected_is_eisconn)
+{
+    int rc = run_virtual(connect_twice, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
 /* ---- cancellation -------------------------------------------------------------------------- */
 
 /* Data comes, and so many iterations later the cancellation: it is read now or stays to be read. */
@@ -933,13 +843,21 @@ static int cancel_a_connecter(void *arg)
     cora_task_cancel(task);
     rc = cora_await_unref(task);
     assert_int_equal(rc, -ECANCELED);
+    task = cora_create_task(connecter, .fd = fd, .address = &address); /* it still goes on */
+    rc = rest(5);
+    assert_int_equal(rc, 0);
+    done = cora_task_done(task);
+    assert_false(done);
+    cora_task_cancel(task);
+    rc = cora_await_unref(task);
+    assert_int_equal(rc, -ECANCELED);
     close_fd(fd);
     close_fd(first);
     close_fd(listener);
     return 0;
 }
 
-TEST(a_connect_that_is_cancelled_leaves_a_socket_to_close)
+TEST(a_connect_that_is_cancelled_goes_on_and_can_be_waited_for_again)
 {
     int rc = run_virtual(cancel_a_connecter, NULL);
 
