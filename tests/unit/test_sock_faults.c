@@ -11,18 +11,19 @@ enum { MOST_FAULTS = 4, SHORT = -1 };
 
 /* What the next calls answer, in order, before they are made in earnest. SHORT: one byte. */
 static int faults[MOST_FAULTS + 1];
-static int met;
+static int met, calls;
 
 static void set_faults(int first, int second, int third)
 {
     memcpy(faults, (int[]){first, second, third, 0, 0}, sizeof faults);
-    met = 0;
+    met = calls = 0;
 }
 
 static int next_fault(void)
 {
     int fault = faults[0];
 
+    calls++;
     if (fault != 0) {
         memmove(faults, faults + 1, sizeof faults - sizeof faults[0]);
         met++;
@@ -376,6 +377,61 @@ static int send_pipe(void *arg)
 TEST(a_pipe_is_sent_on_after_an_interruption_and_a_part)
 {
     int rc = run_virtual(send_pipe, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+struct sender_args {
+    int fd, file;
+};
+
+static int sender(void *arg)
+{
+    struct sender_args *a = arg;
+
+    return cora_sock_sendfile(a->fd, a->file, 0, SIZE_MAX, NULL);
+}
+
+/* Nothing to send, then no room for it. Time goes on only where nothing is ready. */
+static int wait_for_both(void *arg)
+{
+    static char data[1 << 16];
+    int ends[2], fds[2], rc;
+    cora_task *task;
+    ssize_t done;
+
+    (void)arg;
+    rc = pipe(ends);
+    assert_int_equal(rc, 0);
+    make_pair(fds);
+    set_faults(0, 0, 0);
+    task = cora_create_task(sender, .fd = fds[0], .file = ends[0]);
+    rc = cora_sleep(1);
+    assert_int_equal(rc, 0);
+    assert_int_equal(calls, 1);
+    do
+        done = __real_send(fds[0], data, sizeof data, MSG_DONTWAIT);
+    while (done > 0);
+    done = write(ends[1], "hello", 5);
+    assert_int_equal(done, 5);
+    rc = cora_sleep(1);
+    assert_int_equal(rc, 0);
+    assert_int_equal(calls, 2);
+    close_fd(ends[1]);
+    do
+        done = __real_recv(fds[1], data, sizeof data, MSG_DONTWAIT);
+    while (done > 0);
+    rc = cora_await_unref(task);
+    assert_int_equal(rc, 0);
+    assert_received(fds[1], "hello");
+    close_pair(fds);
+    close_fd(ends[0]);
+    return 0;
+}
+
+TEST(whether_the_pipe_is_empty_or_the_socket_full_it_is_not_asked_again_in_vain)
+{
+    int rc = run_virtual(wait_for_both, NULL);
 
     assert_int_equal(rc, 0);
 }
