@@ -33,6 +33,8 @@ static int next_fault(void)
     return fault;
 }
 
+/* The names are the linker's: a call of f goes to __wrap_f, and __real_f is the function itself. */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 #define WRAP(type, name, parameters, shortened, arguments)                                         \
     type __real_##name parameters;                                                                 \
     type __wrap_##name parameters;                                                                 \
@@ -56,14 +58,24 @@ WRAP(ssize_t, sendto,
      (int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
       socklen_t length),
      (fd, data, 1, flags, address, length), (fd, data, size, flags, address, length))
-WRAP(int, connect, (int fd, const struct sockaddr *address, socklen_t length),
-     (fd, address, length), (fd, address, length))
-WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags),
-     (fd, address, length, flags), (fd, address, length, flags))
 WRAP(ssize_t, sendfile, (int fd, int file, off_t *offset, size_t size), (fd, file, offset, 1),
      (fd, file, offset, size))
 WRAP(ssize_t, splice, (int in, off_t *from, int out, off_t *to, size_t size, unsigned flags),
      (in, from, out, to, 1, flags), (in, from, out, to, size, flags))
+
+/* These know no half. */
+#define WRAP_WHOLE(name, parameters, arguments)                                                    \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters                                                                   \
+    {                                                                                              \
+        return next_fault() > 0 ? -1 : __real_##name arguments;                                    \
+    }
+
+WRAP_WHOLE(connect, (int fd, const struct sockaddr *address, socklen_t length),
+           (fd, address, length))
+WRAP_WHOLE(accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags),
+           (fd, address, length, flags))
 
 /* Of a message, the first byte that there is. */
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
@@ -82,6 +94,8 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
         part++;
     return __real_send(fd, part->iov_base, 1, flags);
 }
+
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 static void assert_received(int fd, const char *expected)
 {

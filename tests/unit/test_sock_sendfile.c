@@ -12,6 +12,8 @@
 /* What the kernel says to sendfile: 0, it does as it is told. */
 static int refusal, refused;
 
+/* The names are the linker's. */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 ssize_t __real_sendfile(int fd, int file, off_t *offset, size_t size);
 ssize_t __wrap_sendfile(int fd, int file, off_t *offset, size_t size);
 
@@ -23,6 +25,8 @@ ssize_t __wrap_sendfile(int fd, int file, off_t *offset, size_t size)
     errno = refusal;
     return -1;
 }
+
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 /* How the file is sent: the tests are run for each. */
 static const int ways[] = {0, EINVAL, ENOSYS};
