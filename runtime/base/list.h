@@ -33,7 +33,7 @@ static inline void cora__list_append(struct cora__list *list, struct cora__list 
 {
     node->next = list;
     node->prev = list->prev;
-    list->prev->next = node;
+    list->prev->next = node; /* NOLINT(clang-analyzer-core.NullDereference): a ring has no end */
     list->prev = node;
 }
 

@@ -206,7 +206,7 @@ cora_future *cora_gather_future(cora_future *const futures[], size_t count, unsi
 int cora_gather(cora_future *const futures[], size_t count, int results[], unsigned flags)
 {
     struct cora_loop *loop;
-    cora_future *future;
+    cora_future *future = NULL;
     int rc;
 
     if (cora__current_task() == NULL)

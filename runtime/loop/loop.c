@@ -173,6 +173,7 @@ static bool has_ready(const struct cora_loop *loop)
 {
     struct cora__list *link = loop->ready.link.next;
 
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a ring has no end */
     for (; link != &loop->ready.link; link = link->next) {
         const struct cora__handle *handle = cora__handle_of_link(link);
 
@@ -197,9 +198,9 @@ static inline __attribute__((always_inline)) void prefetch_whole(const struct co
     const struct cora__handle *later = cora__loop_prefetch(next);
 
     for (int line = 2; line < 6; line++)
-        __builtin_prefetch((const char *)later->sp + line * CORA__CACHE_LINE, 1);
+        __builtin_prefetch((const char *)later->sp + (size_t)line * CORA__CACHE_LINE, 1);
     for (int line = 1; line < 4; line++)
-        __builtin_prefetch((const char *)later + line * CORA__CACHE_LINE, 1);
+        __builtin_prefetch((const char *)later + (size_t)line * CORA__CACHE_LINE, 1);
 }
 
 struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_coroutine *spare)

@@ -110,9 +110,11 @@ void cora__poller_wake(struct cora_loop *loop)
         return; /* it is full, and so has been written to */
 }
 
+/* An exchange, where a store would do: under qemu, of AArch64 on x86-64, the load passes a store.
+ */
 static bool may_sleep(struct cora__poller *poller)
 {
-    atomic_store(&poller->asleep, true);
+    atomic_exchange(&poller->asleep, true);
     return !atomic_load(&poller->woken);
 }
 

@@ -96,7 +96,7 @@ FRAME reader(void *arg)
 
     cora_async_for (void *page, cora_async_generator_create_arg(pages, arg), &rc)
         count += page == arg;
-    return rc;
+    return rc < 0 ? rc : count;
 }
 
 /* ---- queued, and not started --------------------------------------------------------------- */

@@ -88,9 +88,11 @@ static void next_iteration(void *arg)
 static int cut_off_in_time(void *arg)
 {
     cora_timeout timeout;
-    int left = 5, rc;
+    static int left; /* the callback runs on when this has returned */
+    int rc;
 
     (void)arg;
+    left = 5;
     call_at(2, next_iteration, &left); /* runs right before the timeout, and then counts */
     cora_timeout_enter(&timeout, 2);
     rc = cora_sleep(5);
