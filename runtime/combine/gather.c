@@ -219,7 +219,7 @@ int cora_gather(cora_future *const futures[], size_t count, int results[], unsig
     if (rc < 0)
         return rc;
     rc = cora_await(future);
-    if (rc == 0 && results != NULL && count > 0)
+    if (rc == 0 && results != NULL && count > 0) /* NOLINTNEXTLINE: there is a future */
         memcpy(results, future->value, count * sizeof results[0]);
     cora_future_unref(future);
     return rc;
