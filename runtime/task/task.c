@@ -3,8 +3,8 @@
  *
  * A task is at any time in one of these places, and its step handle tells which:
  *
- *     queued        the step is in the ready queue
- *     running       it is loop->running
+ *     queued        the step is in the ready queue, a ring
+ *     running       it is loop->running, and in the ring still
  *     waiting       the step is in the callbacks of the future `waiting_on`
  *     done          nowhere
  *
