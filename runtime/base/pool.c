@@ -89,24 +89,10 @@ void *cora__pool_alloc_slowly(struct cora__pool *pool, size_t size)
     return block;
 }
 
-void cora__pool_free_slowly(struct cora__pool *pool, void *memory, size_t size)
+void cora__pool_list_again(struct cora__pool *pool, struct cora__pool_slab *slab, size_t size)
 {
-    if (!cora__pool_has(pool, size) || memory == NULL) {
-        free(memory);
-        return;
-    }
-
-    struct cora__pool_block *block = memory;
-    struct cora__pool_slab *slab =
-        (struct cora__pool_slab *)((uintptr_t)memory & ~(uintptr_t)(CORA__POOL_SLAB - 1));
-
-    if (!slab->listed) {
-        cora__list_prepend(&pool->slabs[(size - 1) / CORA__POOL_LINE], &slab->link);
-        slab->listed = true;
-    }
-    block->next = slab->free;
-    slab->free = block;
-    slab->used--;
+    cora__list_prepend(&pool->slabs[(size - 1) / CORA__POOL_LINE], &slab->link);
+    slab->listed = true;
 }
 
 /* ---- memory back to the system ------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "base/list.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 enum { CORA__POOL_LINE = 64, CORA__POOL_SIZES = 8, CORA__POOL_SLAB = 256 << 10 };
 
@@ -42,7 +43,9 @@ void cora__pool_init(struct cora__pool *pool);
 
 /* Where a slab is made or is full, and for what malloc does. */
 void *cora__pool_alloc_slowly(struct cora__pool *pool, size_t size);
-void cora__pool_free_slowly(struct cora__pool *pool, void *block, size_t size);
+
+/* The slab was full, and is about to have a free block. */
+void cora__pool_list_again(struct cora__pool *pool, struct cora__pool_slab *slab, size_t size);
 
 static inline bool cora__pool_has(const struct cora__pool *pool, size_t size)
 {
@@ -72,19 +75,19 @@ static inline void *cora__pool_alloc(struct cora__pool *pool, size_t size)
 /* `size` as for alloc. `memory` may be NULL. */
 static inline void cora__pool_free(struct cora__pool *pool, void *memory, size_t size)
 {
-    if (cora__pool_has(pool, size) && memory != NULL) {
-        struct cora__pool_block *block = memory;
-        struct cora__pool_slab *slab =
-            (struct cora__pool_slab *)((uintptr_t)memory & ~(uintptr_t)(CORA__POOL_SLAB - 1));
+    struct cora__pool_block *block = memory;
+    struct cora__pool_slab *slab;
 
-        if (slab->listed) {
-            block->next = slab->free;
-            slab->free = block;
-            slab->used--;
-            return;
-        }
+    if (!cora__pool_has(pool, size) || memory == NULL) {
+        free(memory);
+        return;
     }
-    cora__pool_free_slowly(pool, memory, size);
+    slab = (struct cora__pool_slab *)((uintptr_t)memory & ~(uintptr_t)(CORA__POOL_SLAB - 1));
+    if (!slab->listed)
+        cora__pool_list_again(pool, slab, size);
+    block->next = slab->free;
+    slab->free = block;
+    slab->used--;
 }
 
 /*
