@@ -89,6 +89,11 @@ void *cora__pool_alloc_slowly(struct cora__pool *pool, size_t size)
     return block;
 }
 
+void cora__pool_free_malloced(void *memory)
+{
+    free(memory);
+}
+
 void cora__pool_list_again(struct cora__pool *pool, struct cora__pool_slab *slab, size_t size)
 {
     cora__list_prepend(&pool->slabs[(size - 1) / CORA__POOL_LINE], &slab->link);

@@ -16,7 +16,6 @@
 #include "base/list.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 
 enum { CORA__POOL_LINE = 64, CORA__POOL_SIZES = 8, CORA__POOL_SLAB = 256 << 10 };
 
@@ -43,6 +42,10 @@ void cora__pool_init(struct cora__pool *pool);
 
 /* Where a slab is made or is full, and for what malloc does. */
 void *cora__pool_alloc_slowly(struct cora__pool *pool, size_t size);
+
+/* For what malloc did. Not inline: clang's analyzer takes the next in a list of blocks for the
+ * one that it has just seen freed. */
+void cora__pool_free_malloced(void *memory);
 
 /* The slab was full, and is about to have a free block. */
 void cora__pool_list_again(struct cora__pool *pool, struct cora__pool_slab *slab, size_t size);
@@ -79,7 +82,7 @@ static inline void cora__pool_free(struct cora__pool *pool, void *memory, size_t
     struct cora__pool_slab *slab;
 
     if (!cora__pool_has(pool, size) || memory == NULL) {
-        free(memory);
+        cora__pool_free_malloced(memory);
         return;
     }
     slab = (struct cora__pool_slab *)((uintptr_t)memory & ~(uintptr_t)(CORA__POOL_SLAB - 1));
