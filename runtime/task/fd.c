@@ -11,8 +11,22 @@
 
 struct fd_wait {
     struct cora__io_waiter io;
+    int fd;
+    enum cora__direction direction;
     struct cora_future future;
 };
+
+/* Its task has not run yet, but its place is free: the next may wait for the same. */
+static bool cancel(struct cora_future *future, const char *message)
+{
+    struct fd_wait *wait = cora__container_of(future, struct fd_wait, future);
+
+    if (!cora__future_done(future))
+        cora__io_stop(future->loop, wait->fd, wait->direction, &wait->io);
+    return cora__future_cancel_plain(future, message);
+}
+
+static const struct cora__future_kind fd_wait_kind = {.cancel = cancel};
 
 static void on_ready(void *arg)
 {
@@ -31,7 +45,9 @@ static int wait_for(int fd, enum cora__direction direction, const char *what)
         return -CORA_ENOTASK;
     cora__handle_init(&wait.io.handle, on_ready, &wait);
     wait.io.once = true;
-    cora__future_init(&wait.future, task->future.loop, NULL, what);
+    wait.fd = fd;
+    wait.direction = direction;
+    cora__future_init(&wait.future, task->future.loop, &fd_wait_kind, what);
     rc = cora__io_start(task->future.loop, fd, direction, &wait.io);
     if (rc < 0)
         return rc;
