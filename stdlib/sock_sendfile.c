@@ -23,7 +23,7 @@ enum {
 
 struct transfer {
     int fd, file;
-    bool is_pipe, copies;
+    bool is_pipe, copies, begun;
     off_t next;
     size_t left;
 };
@@ -100,6 +100,14 @@ static int wait_to_move(const struct transfer *transfer)
     return cora_wait_writable(transfer->fd);
 }
 
+/* What the kernel cannot do is left to a copy, and so is all that it fails at before it has begun.
+ */
+static bool may_copy(const struct transfer *transfer, ssize_t error)
+{
+    return !transfer->copies && !transfer->is_pipe &&
+           (!transfer->begun || error == -EINVAL || error == -ENOSYS);
+}
+
 static int move_all(struct transfer *transfer)
 {
     int rc = 0;
@@ -112,12 +120,14 @@ static int move_all(struct transfer *transfer)
         if (sent > 0) {
             transfer->next += sent;
             transfer->left -= (size_t)sent;
+            transfer->begun = true;
         } else if (sent == -EAGAIN) {
             rc = wait_to_move(transfer);
-        } else if ((sent == -EINVAL || sent == -ENOSYS) && !transfer->copies &&
-                   !transfer->is_pipe) {
+        } else if (sent == -EINTR) {
+            continue;
+        } else if (may_copy(transfer, sent)) {
             transfer->copies = true;
-        } else if (sent != -EINTR) {
+        } else {
             rc = (int)sent;
         }
     }

@@ -1,4 +1,5 @@
 /* A file sent: all of it or a piece, by the kernel or by copy, and where the file then stands. */
+#include "support/sendfile.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/virtual.h"
@@ -6,85 +7,14 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
-
-/* What the kernel says to sendfile: 0, it does as it is told. */
-static int refusal, refused;
-
-/* The names are the linker's. */
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
-ssize_t __real_sendfile(int fd, int file, off_t *offset, size_t size);
-ssize_t __wrap_sendfile(int fd, int file, off_t *offset, size_t size);
-
-ssize_t __wrap_sendfile(int fd, int file, off_t *offset, size_t size)
-{
-    if (refusal == 0)
-        return __real_sendfile(fd, file, offset, size);
-    refused++;
-    errno = refusal;
-    return -1;
-}
-
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 /* How the file is sent: the tests are run for each. */
 static const int ways[] = {0, EINVAL, ENOSYS};
 
-/* A file of the big data; its own position is somewhere else. */
-static int make_file(void)
+static void refuse(int error)
 {
-    FILE *file = tmpfile();
-    unsigned char *data = make_big();
-    size_t written = fwrite(data, 1, BIG, file);
-    int fd = dup(fileno(file));
-    off_t at;
-
-    assert_int_equal(written, BIG);
-    free(data);
-    fclose(file);
-    at = lseek(fd, 77, SEEK_SET);
-    assert_int_equal(at, 77);
-    return fd;
-}
-
-static void assert_position(int file, off_t expected)
-{
-    off_t at = lseek(file, 0, SEEK_CUR);
-
-    assert_int_equal(at, expected);
-}
-
-struct sender_args {
-    int fd, file;
-    off_t offset;
-    size_t count, *sent;
-};
-
-static int sender(void *arg)
-{
-    struct sender_args *a = arg;
-    int rc = cora_sock_sendfile(a->fd, a->file, a->offset, a->count, a->sent);
-
-    shutdown(a->fd, SHUT_WR);
-    return rc;
-}
-
-/* Reads to the end: the bytes are those of the big data from `offset` on. How many. */
-static size_t receive_from(int fd, size_t offset)
-{
-    static unsigned char buffer[50000];
-    size_t total = 0;
-    ssize_t got;
-
-    while ((got = cora_sock_recv(fd, buffer, sizeof buffer)) > 0) {
-        for (ssize_t i = 0; i < got; i++)
-            if (buffer[i] != byte_at(offset + total + (size_t)i))
-                fail_msg("byte %zu is wrong", total + (size_t)i);
-        total += (size_t)got;
-    }
-    assert_int_equal(got, 0);
-    return total;
+    refuse_sendfile(error, 0, error != 0 ? ALWAYS : 0);
 }
 
 /* ---- what arrives --------------------------------------------------------------------------- */
@@ -102,7 +32,7 @@ static int send_piece(void *arg)
     size_t sent = 7, got;
 
     make_pair(fds);
-    task = cora_create_task(sender, .fd = fds[0], .file = file, .offset = piece->offset,
+    task = cora_create_task(file_sender, .fd = fds[0], .file = file, .offset = piece->offset,
                             .count = piece->count, .sent = &sent);
     got = receive_from(fds[1], (size_t)piece->offset);
     rc = cora_await_unref(task);
@@ -120,11 +50,11 @@ static void send_every_way(struct piece piece)
     for (int i = 0; i < 3; i++) {
         int rc;
 
-        refusal = ways[i];
-        refused = 0;
+        refuse(ways[i]);
         rc = run_virtual(send_piece, &piece);
         assert_int_equal(rc, 0);
-        assert_int_equal(refused, refusal != 0 && piece.count > 0); /* it is asked but once */
+        rc = sendfile_refused();
+        assert_int_equal(rc, ways[i] != 0 && piece.count > 0); /* it is asked but once */
     }
 }
 
@@ -201,7 +131,7 @@ static int cancel_a_sender(void *arg)
 
     (void)arg;
     make_pair(fds);
-    task = cora_create_task(sender, .fd = fds[0], .file = file, .offset = 3, .count = SIZE_MAX,
+    task = cora_create_task(file_sender, .fd = fds[0], .file = file, .offset = 3, .count = SIZE_MAX,
                             .sent = &sent);
     rc = rest(3);
     assert_int_equal(rc, 0);
@@ -222,7 +152,7 @@ TEST(a_sendfile_that_is_cancelled_tells_how_far_it_came)
     for (int i = 0; i < 3; i++) {
         int rc;
 
-        refusal = ways[i];
+        refuse(ways[i]);
         rc = run_virtual(cancel_a_sender, NULL);
         assert_int_equal(rc, 0);
     }
@@ -236,7 +166,8 @@ static int close_under_the_sender(void *arg)
 
     (void)arg;
     make_pair(fds);
-    task = cora_create_task(sender, .fd = fds[0], .file = file, .count = SIZE_MAX, .sent = &sent);
+    task =
+        cora_create_task(file_sender, .fd = fds[0], .file = file, .count = SIZE_MAX, .sent = &sent);
     rc = rest(3);
     assert_int_equal(rc, 0);
     close_fd(fds[1]);
@@ -258,7 +189,7 @@ TEST(a_peer_that_closes_is_epipe_and_no_signal)
     for (int i = 0; i < 3; i++) {
         int rc;
 
-        refusal = ways[i];
+        refuse(ways[i]);
         rc = run_virtual(close_under_the_sender, NULL);
         assert_int_equal(rc, 0);
     }
@@ -308,7 +239,7 @@ static int misuse(void *arg)
     assert_int_equal(rc, -ENOTSOCK);
     rc = cora_sock_sendfile(-1, file, 0, 10, NULL);
     assert_int_equal(rc, -EBADF);
-    assert_position(file, 77);
+    assert_position(file, SOMEWHERE);
     rc = cora_sock_sendfile(fds[0], -1, 0, 10, NULL);
     assert_int_equal(rc, -EBADF);
     rc = cora_sock_sendfile(fds[0], fds[1], 0, 10, NULL); /* a socket is neither file nor pipe */
@@ -384,8 +315,8 @@ static int send_a_pipe(void *arg)
     rc = fcntl(ends[1], F_SETFL, O_NONBLOCK);
     assert_int_equal(rc, 0);
     make_pair(fds);
-    sending =
-        cora_create_task(sender, .fd = fds[0], .file = ends[0], .count = SIZE_MAX, .sent = &sent);
+    sending = cora_create_task(file_sender, .fd = fds[0], .file = ends[0], .count = SIZE_MAX,
+                               .sent = &sent);
     rc = rest(3); /* the pipe is empty at first */
     assert_int_equal(rc, 0);
     writing = cora_create_task(writer, .fd = ends[1]);
@@ -441,7 +372,7 @@ static int cancel_a_pipe(void *arg)
     rc = cora_await_unref(sending);
     assert_int_equal(rc, -ECANCELED);
     assert_true(sent > 0 && sent < BIG);
-    sending = cora_create_task(sender, .fd = fds[0], .file = ends[0], .count = SIZE_MAX,
+    sending = cora_create_task(file_sender, .fd = fds[0], .file = ends[0], .count = SIZE_MAX,
                                .sent = &sent_later);
     got = read_all(fds[1]);
     assert_int_equal(got, BIG);
