@@ -21,8 +21,9 @@ struct fd_entry {
     struct cora__io_waiter *waiter[2];
     struct cora__io_waiter callback[2]; /* of add_reader and add_writer */
     struct cora_context context[2];
-    bool fresh[2]; /* the number may stand for another descriptor than the poller knows */
-    bool drained;  /* the last read took all there was */
+    const void *owner; /* only its waiters may wait; NULL: all may */
+    bool fresh[2];     /* the number may stand for another descriptor than the poller knows */
+    bool drained;      /* the last read took all there was */
 };
 
 /* By number; entries are made when first needed. */
@@ -103,7 +104,7 @@ static int check_pollable(int fd)
 static int start(struct cora_loop *loop, struct fd_entry *entry, int fd,
                  enum cora__direction direction, struct cora__io_waiter *waiter)
 {
-    if (entry->waiter[direction] != NULL)
+    if (entry->waiter[direction] != NULL || entry->owner != waiter->owner)
         return -EBUSY;
     entry->waiter[direction] = waiter;
     waiter->result = 0;
@@ -159,7 +160,34 @@ void cora__io_forget(struct cora_loop *loop, int fd)
             cora__loop_push(loop, &waiter->handle);
         }
     }
+    entry->owner = NULL;
     cora__io_opened(loop, fd); /* whoever has the number next */
+}
+
+int cora__io_claim(struct cora_loop *loop, int fd, const void *owner)
+{
+    int rc = check_pollable(fd);
+    struct fd_entry *entry;
+
+    if (rc < 0)
+        return rc;
+    entry = find_or_create(loop, fd);
+    if (entry == NULL)
+        return -ENOMEM;
+    if (entry->owner != NULL || entry->waiter[CORA__READ] != NULL ||
+        entry->waiter[CORA__WRITE] != NULL)
+        return -EBUSY;
+    entry->owner = owner;
+    cora__io_opened(loop, fd);
+    return 0;
+}
+
+void cora__io_disclaim(struct cora_loop *loop, int fd, const void *owner)
+{
+    struct fd_entry *entry = find(loop, fd);
+
+    if (entry != NULL && entry->owner == owner)
+        entry->owner = NULL;
 }
 
 void cora__io_opened(struct cora_loop *loop, int fd)
@@ -225,6 +253,8 @@ static int add(struct cora_loop *loop, int fd, enum cora__direction direction, c
 
     struct cora__io_waiter *waiter = &entry->callback[direction];
 
+    if (entry->owner != NULL)
+        return -EBUSY;
     if (entry->waiter[direction] == waiter)
         cora__io_stop(loop, fd, direction, waiter);
     cora__io_opened(loop, fd);

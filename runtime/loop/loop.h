@@ -108,8 +108,9 @@ struct cora__timers {
 /* Someone who waits for a descriptor. See io.c. */
 struct cora__io_waiter {
     struct cora__handle handle;
-    int result; /* 0: ready; -EBADF: closed meanwhile */
-    bool once;  /* is queued once, and then leaves by cora__io_stop */
+    int result;        /* 0: ready; -EBADF: closed meanwhile */
+    bool once;         /* is queued once, and then leaves by cora__io_stop */
+    const void *owner; /* whose descriptor it is; NULL: nobody's in particular */
 };
 
 enum cora__direction { CORA__READ, CORA__WRITE };

@@ -77,6 +77,11 @@ void cora_trigger_init(cora_trigger *self, cora_loop *loop, cora_callback *fn, c
     trigger->drop = drop;
 }
 
+void cora_trigger_set_context(cora_trigger *self, cora_context *context)
+{
+    ((struct trigger *)self)->handle.context = context;
+}
+
 int cora_trigger_fire(cora_trigger *self)
 {
     struct trigger *trigger = (struct trigger *)self;

@@ -45,6 +45,7 @@ static int wait_for(int fd, enum cora__direction direction, const char *what)
         return -CORA_ENOTASK;
     cora__handle_init(&wait.io.handle, on_ready, &wait);
     wait.io.once = true;
+    wait.io.owner = NULL;
     wait.fd = fd;
     wait.direction = direction;
     cora__future_init(&wait.future, task->future.loop, &fd_wait_kind, what);

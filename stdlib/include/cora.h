@@ -9,6 +9,7 @@
 #include <cora/base.h>
 #include <cora/concurrent.h>
 #include <cora/condition.h>
+#include <cora/connection.h>
 #include <cora/contextvars.h>
 #include <cora/coroutine.h>
 #include <cora/error.h>
@@ -22,6 +23,7 @@
 #include <cora/lock.h>
 #include <cora/loop.h>
 #include <cora/names.h>
+#include <cora/protocol.h>
 #include <cora/queue.h>
 #include <cora/run.h>
 #include <cora/semaphore.h>
@@ -31,6 +33,7 @@
 #include <cora/task_group.h>
 #include <cora/thread.h>
 #include <cora/timeout.h>
+#include <cora/transport.h>
 #include <cora/wait.h>
 #include <cora/waiter.h>
 

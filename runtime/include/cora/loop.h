@@ -13,6 +13,7 @@
 #define CORA_LOOP_H
 
 #include <cora/base.h>
+#include <cora/contextvars.h>
 #include <cora/error.h>
 
 CORA_BEGIN_DECLS
@@ -105,6 +106,9 @@ typedef struct cora_trigger {
 /* `drop` (may be NULL) is called in place of fn where the loop is closed before fn could run. */
 CORA_API void cora_trigger_init(cora_trigger *trigger, cora_loop *loop, cora_callback *fn,
                                 cora_callback *drop, void *arg);
+
+/* fn will run in this context, which must last until then; by default it runs in none. */
+CORA_API void cora_trigger_set_context(cora_trigger *trigger, cora_context *context);
 
 /* From any thread: fn(arg) runs in the loop. 0, or -CORA_ECLOSED: neither fn nor drop will. */
 CORA_API CORA_MUST_CHECK int cora_trigger_fire(cora_trigger *trigger);
@@ -206,6 +210,35 @@ CORA_API CORA_MUST_CHECK int cora_loop_attach(cora_loop *loop, const cora_attach
 
 /* The object of this kind; NULL: none. */
 CORA_API void *cora_loop_attached(const cora_loop *loop, const cora_attachment_kind *kind);
+
+/*
+ * A descriptor that belongs to an object of a library's, as a transport's socket does: the object's
+ * callbacks are called while it is readable or writable, as by add_reader and add_writer, but
+ * nothing is allocated for them, and nobody else may watch it or wait for it meanwhile: they get
+ * -EBUSY. In storage of the object's. Its members are private.
+ */
+typedef struct cora_fd_watch {
+    void *private_[20];
+} cora_fd_watch;
+
+/*
+ * Takes the descriptor, and watches for nothing yet. `on_writable` may be NULL, as may `context`,
+ * in which the callbacks run; it must last as long as the watch. 0; -EBADF, -EPERM as add_reader;
+ * -EBUSY while it is watched or waited for; -ENOMEM.
+ */
+CORA_API CORA_MUST_CHECK int cora_fd_watch_open(cora_fd_watch *watch, cora_loop *loop, int fd,
+                                                cora_callback *on_readable,
+                                                cora_callback *on_writable, void *arg,
+                                                cora_context *context);
+
+/* From now on, or no longer; a callback that is queued then does not run. Idempotent. */
+CORA_API void cora_fd_watch_start_reading(cora_fd_watch *watch);
+CORA_API void cora_fd_watch_stop_reading(cora_fd_watch *watch);
+CORA_API void cora_fd_watch_start_writing(cora_fd_watch *watch);
+CORA_API void cora_fd_watch_stop_writing(cora_fd_watch *watch);
+
+/* Stops both and leaves the descriptor to others; before it is closed. Idempotent. */
+CORA_API void cora_fd_watch_close(cora_fd_watch *watch);
 
 /* ---- what asyncio lacks -------------------------------------------------------------------- */
 

@@ -1,0 +1,383 @@
+#include "transport.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DEFAULT_HIGH = 64 << 10,
+    WRITES_IN_VAIN = 5, /* before they are reported */
+};
+
+/* ---- the transports of a loop -------------------------------------------------------------- */
+
+struct transports {
+    cora_loop *loop;
+    cora_transport *first;
+    char scratch[CORA__SCRATCH_SIZE];
+};
+
+/* Their connections are lost: at the latest when the loop drops the triggers that this fires. */
+static void close_transports(void *object)
+{
+    struct transports *transports = object;
+
+    while (transports->first != NULL) {
+        cora_transport *transport = transports->first;
+
+        transports->first = transport->next;
+        transport->link = NULL;
+        cora__transport_force_close(transport, -CORA_ECLOSED);
+    }
+    free(transports);
+}
+
+static const cora_attachment_kind transports_kind = {.close = close_transports};
+
+static struct transports *transports_of(cora_loop *loop)
+{
+    struct transports *transports = cora_loop_attached(loop, &transports_kind);
+
+    if (transports != NULL)
+        return transports;
+    transports = malloc(sizeof *transports);
+    if (transports == NULL)
+        return NULL;
+    transports->loop = loop;
+    transports->first = NULL;
+    if (cora_loop_attach(loop, &transports_kind, transports) < 0) {
+        free(transports);
+        return NULL;
+    }
+    return transports;
+}
+
+static void enlist(struct transports *transports, cora_transport *transport)
+{
+    transport->next = transports->first;
+    transport->link = &transports->first;
+    if (transport->next != NULL)
+        transport->next->link = &transport->next;
+    transports->first = transport;
+}
+
+static void delist(cora_transport *transport)
+{
+    if (transport->link == NULL)
+        return;
+    *transport->link = transport->next;
+    if (transport->next != NULL)
+        transport->next->link = transport->link;
+    transport->link = NULL;
+}
+
+char *cora__transport_scratch(const cora_transport *transport)
+{
+    struct transports *transports = cora_loop_attached(transport->loop, &transports_kind);
+
+    return transports->scratch;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static void drop_made(void *arg)
+{
+    cora_transport_unref(arg);
+}
+
+static void connection_made(void *arg)
+{
+    cora_transport *transport = arg;
+    const cora_protocol_methods *methods = transport->protocol->methods;
+
+    if (methods->connection_made != NULL)
+        methods->connection_made(transport->protocol, transport);
+    if (cora_transport_is_reading(transport) && transport->kind->set_reading != NULL)
+        transport->kind->set_reading(transport, true);
+    if (transport->waiter != NULL)
+        cora_waiter_wake(transport->waiter);
+    transport->waiter = NULL;
+    cora_transport_unref(transport);
+}
+
+void cora__protocol_lost(cora_protocol *protocol, int error)
+{
+    if (protocol->methods->connection_lost != NULL)
+        protocol->methods->connection_lost(protocol, error);
+}
+
+static void connection_lost(void *arg)
+{
+    cora_transport *transport = arg;
+
+    delist(transport);
+    cora__protocol_lost(transport->protocol, transport->error);
+    transport->protocol = NULL;
+    transport->kind->release(transport);
+    cora_context_unref(transport->context);
+    transport->context = NULL;
+    cora_transport_unref(transport);
+}
+
+int cora__transport_init(cora_transport *transport, const struct cora__transport_kind *kind,
+                         cora_loop *loop, cora_protocol *protocol)
+{
+    if (cora_loop_is_closed(loop))
+        return -CORA_ECLOSED;
+    if (transports_of(loop) == NULL)
+        return -ENOMEM;
+    transport->context = cora_copy_context();
+    if (transport->context == NULL)
+        return -ENOMEM;
+    transport->kind = kind;
+    transport->loop = loop;
+    transport->protocol = protocol;
+    transport->high = DEFAULT_HIGH;
+    transport->low = DEFAULT_HIGH / 4;
+    cora_trigger_init(&transport->made, loop, connection_made, drop_made, transport);
+    cora_trigger_set_context(&transport->made, transport->context);
+    cora_trigger_init(&transport->lost, loop, connection_lost, connection_lost, transport);
+    cora_trigger_set_context(&transport->lost, transport->context);
+    return 0;
+}
+
+void cora__transport_uninit(cora_transport *transport)
+{
+    cora_context_unref(transport->context);
+}
+
+void cora__transport_start(cora_transport *transport, cora_waiter *waiter)
+{
+    transport->waiter = waiter;
+    transport->refs = 2;
+    enlist(transports_of(transport->loop), transport);
+    (void)!cora_trigger_fire(&transport->made); /* the loop is not closed */
+}
+
+int cora__transport_wait_made(cora_transport *transport, cora_waiter *waiter)
+{
+    int rc = cora_waiter_wait(waiter);
+
+    if (rc < 0) {
+        transport->waiter = NULL;
+        cora_transport_close(transport);
+    }
+    return rc;
+}
+
+cora_transport *cora_transport_ref(cora_transport *transport)
+{
+    transport->refs++;
+    return transport;
+}
+
+void cora_transport_unref(cora_transport *transport)
+{
+    if (transport != NULL && --transport->refs == 0)
+        free(transport);
+}
+
+cora_loop *cora_transport_get_loop(const cora_transport *transport)
+{
+    return transport->loop;
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static void begin_to_lose(cora_transport *transport, int error)
+{
+    transport->closing = transport->losing = true;
+    transport->error = error;
+}
+
+void cora__transport_lose(cora_transport *transport, int error)
+{
+    begin_to_lose(transport, error);
+    (void)!cora_trigger_fire(&transport->lost); /* a closed loop has lost all its transports */
+}
+
+void cora__transport_lose_now(cora_transport *transport, int error)
+{
+    begin_to_lose(transport, error);
+    connection_lost(transport);
+}
+
+void cora__transport_force_close(cora_transport *transport, int error)
+{
+    if (!transport->losing)
+        transport->kind->force_close(transport, error);
+}
+
+void cora__transport_protocol_failed(cora_transport *transport, int error, const char *method)
+{
+    char message[96];
+    cora_exception_context context = {.message = message, .error = error};
+
+    snprintf(message, sizeof message, "Fatal error: protocol.%s() call failed.", method);
+    cora_loop_call_exception_handler(transport->loop, &context);
+    cora__transport_force_close(transport, error);
+}
+
+void cora_transport_close(cora_transport *transport)
+{
+    if (transport->closing)
+        return;
+    transport->closing = true;
+    transport->kind->close(transport);
+}
+
+void cora_transport_abort(cora_transport *transport)
+{
+    cora__transport_force_close(transport, 0);
+}
+
+bool cora_transport_is_closing(const cora_transport *transport)
+{
+    return transport->closing;
+}
+
+/* ---- questions ----------------------------------------------------------------------------- */
+
+const void *cora_transport_get_extra_info(const cora_transport *transport, const char *name)
+{
+    return transport->kind->get_extra_info != NULL
+               ? transport->kind->get_extra_info(transport, name)
+               : NULL;
+}
+
+void cora_transport_set_protocol(cora_transport *transport, cora_protocol *protocol)
+{
+    transport->protocol = protocol;
+}
+
+cora_protocol *cora_transport_get_protocol(const cora_transport *transport)
+{
+    return transport->protocol;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+bool cora_transport_is_reading(const cora_transport *transport)
+{
+    return !transport->closing && !transport->reading_paused &&
+           transport->kind->set_reading != NULL;
+}
+
+void cora_transport_pause_reading(cora_transport *transport)
+{
+    if (!cora_transport_is_reading(transport))
+        return;
+    transport->reading_paused = true;
+    transport->kind->set_reading(transport, false);
+}
+
+void cora_transport_resume_reading(cora_transport *transport)
+{
+    if (transport->closing || !transport->reading_paused)
+        return;
+    transport->reading_paused = false;
+    transport->kind->set_reading(transport, true);
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+int cora_transport_writelines(cora_transport *transport, const struct iovec *parts, size_t count)
+{
+    if (transport->kind->write == NULL)
+        return -EOPNOTSUPP;
+    return transport->kind->write(transport, parts, count);
+}
+
+int cora_transport_write(cora_transport *transport, const void *data, size_t size)
+{
+    struct iovec part = {.iov_base = (void *)data, .iov_len = size};
+
+    return cora_transport_writelines(transport, &part, 1);
+}
+
+void cora__transport_wrote_in_vain(cora_transport *transport, const char *what)
+{
+    cora_exception_context context = {.message = what};
+
+    if (transport->writes_in_vain++ >= WRITES_IN_VAIN)
+        cora_loop_call_exception_handler(transport->loop, &context);
+}
+
+bool cora_transport_can_write_eof(const cora_transport *transport)
+{
+    const struct cora__transport_kind *kind = transport->kind;
+
+    return kind->can_write_eof != NULL ? kind->can_write_eof(transport) : kind->write_eof != NULL;
+}
+
+int cora_transport_write_eof(cora_transport *transport)
+{
+    if (!cora_transport_can_write_eof(transport))
+        return -EOPNOTSUPP;
+    return transport->kind->write_eof(transport);
+}
+
+int cora_transport_sendto(cora_transport *transport, const void *data, size_t size,
+                          const cora_address *address)
+{
+    if (transport->kind->sendto == NULL)
+        return -EOPNOTSUPP;
+    return transport->kind->sendto(transport, data, size, address);
+}
+
+/* ---- flow control -------------------------------------------------------------------------- */
+
+size_t cora_transport_get_write_buffer_size(const cora_transport *transport)
+{
+    return transport->kind->write_buffer_size != NULL
+               ? transport->kind->write_buffer_size(transport)
+               : 0;
+}
+
+int cora_transport_set_write_buffer_limits(cora_transport *transport, ssize_t high, ssize_t low)
+{
+    if (transport->kind->write_buffer_size == NULL)
+        return -EOPNOTSUPP;
+    if (high == CORA_DEFAULT_LIMIT)
+        high = low == CORA_DEFAULT_LIMIT ? DEFAULT_HIGH : 4 * low;
+    if (low == CORA_DEFAULT_LIMIT)
+        low = high / 4;
+    if (low < 0 || high < low)
+        return -EINVAL;
+    transport->high = (size_t)high;
+    transport->low = (size_t)low;
+    cora__transport_maybe_pause(transport, cora_transport_get_write_buffer_size(transport));
+    return 0;
+}
+
+void cora_transport_get_write_buffer_limits(const cora_transport *transport, size_t *ret_high,
+                                            size_t *ret_low)
+{
+    *ret_high = transport->high;
+    *ret_low = transport->low;
+}
+
+void cora__transport_maybe_pause(cora_transport *transport, size_t waiting)
+{
+    const cora_protocol_methods *methods;
+
+    if (waiting <= transport->high || transport->writing_paused || transport->protocol == NULL)
+        return;
+    transport->writing_paused = true;
+    methods = transport->protocol->methods;
+    if (methods->pause_writing != NULL)
+        methods->pause_writing(transport->protocol);
+}
+
+void cora__transport_maybe_resume(cora_transport *transport, size_t waiting)
+{
+    const cora_protocol_methods *methods;
+
+    if (!transport->writing_paused || waiting > transport->low || transport->protocol == NULL)
+        return;
+    transport->writing_paused = false;
+    methods = transport->protocol->methods;
+    if (methods->resume_writing != NULL)
+        methods->resume_writing(transport->protocol);
+}

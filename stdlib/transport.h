@@ -1,0 +1,92 @@
+/*
+ * transport.h: what all transports have in common: who is told, when, and how the end comes.
+ *
+ * A transport begins by a trigger, which calls connection_made, and ends by another one, which
+ * calls connection_lost; they lie in the transport, so that neither can fail for want of memory.
+ * Each of the two has a reference to it until it has run.
+ */
+#ifndef CORA_STDLIB_TRANSPORT_H
+#define CORA_STDLIB_TRANSPORT_H
+
+#include <cora/transport.h>
+#include <cora/waiter.h>
+
+/* What a kind of transport does. What is NULL it cannot. */
+struct cora__transport_kind {
+    void (*close)(cora_transport *transport); /* called once, and not once it is losing */
+    void (*force_close)(cora_transport *transport, int error); /* called once */
+    void (*set_reading)(cora_transport *transport, bool reading);
+    int (*write)(cora_transport *transport, const struct iovec *parts, size_t count);
+    int (*write_eof)(cora_transport *transport);
+    bool (*can_write_eof)(const cora_transport *transport); /* NULL: where there is write_eof */
+    int (*sendto)(cora_transport *transport, const void *data, size_t size,
+                  const cora_address *address);
+    size_t (*write_buffer_size)(const cora_transport *transport);
+    const void *(*get_extra_info)(const cora_transport *transport, const char *name);
+    void (*release)(cora_transport *transport); /* connection_lost was called: closes all */
+};
+
+struct cora_transport {
+    const struct cora__transport_kind *kind;
+    cora_loop *loop;
+    cora_context *context; /* in which its callbacks run */
+    cora_protocol *protocol;
+    cora_transport *next, **link; /* among the loop's */
+    unsigned refs;
+    cora_trigger made, lost;
+    cora_waiter *waiter; /* of who waits for connection_made; or NULL */
+    size_t high, low;    /* of what waits to be written */
+    int error;           /* for connection_lost */
+    unsigned writes_in_vain;
+    bool closing;        /* reads no more, and will be lost once all is written */
+    bool losing;         /* nothing is read or written any more; connection_lost is due, or was */
+    bool reading_paused; /* by the user */
+    bool writing_paused; /* the protocol was told so */
+};
+
+/*
+ * Makes a transport of what is all 0. 0, -ENOMEM, -CORA_ECLOSED: it is as it was. With the context
+ * that this makes a descriptor can be watched.
+ */
+int cora__transport_init(cora_transport *transport, const struct cora__transport_kind *kind,
+                         cora_loop *loop, cora_protocol *protocol);
+
+/* Takes that back: the transport has not been started. */
+void cora__transport_uninit(cora_transport *transport);
+
+/*
+ * Begins its life: in the next iteration connection_made is called, then the kind's
+ * set_reading(true), and then the waiter (NULL: none) is woken. The one reference is its own.
+ */
+void cora__transport_start(cora_transport *transport, cora_waiter *waiter);
+
+/* Tells a protocol, also one for which no transport could be made, that it is over. */
+void cora__protocol_lost(cora_protocol *protocol, int error);
+
+/* Suspends until the waiter is woken. 0; or -ECANCELED: the transport is closed. */
+int cora__transport_wait_made(cora_transport *transport, cora_waiter *waiter);
+
+/* Nothing is read or written any more, and connection_lost is called: in the next iteration, ... */
+void cora__transport_lose(cora_transport *transport, int error);
+
+/* ... or now, from the loop. The transport may be gone afterwards. */
+void cora__transport_lose_now(cora_transport *transport, int error);
+
+/* The connection is broken: what is not written is dropped. Nothing if it is losing already. */
+void cora__transport_force_close(cora_transport *transport, int error);
+
+/* The same for a method of the protocol's that has failed, with a report. */
+void cora__transport_protocol_failed(cora_transport *transport, int error, const char *method);
+
+/* So many bytes wait to be written: the protocol is told where that crosses a mark. */
+void cora__transport_maybe_pause(cora_transport *transport, size_t waiting);
+void cora__transport_maybe_resume(cora_transport *transport, size_t waiting);
+
+/* A write to a lost connection: reported from the fifth on, as `what`. */
+void cora__transport_wrote_in_vain(cora_transport *transport, const char *what);
+
+/* Memory of the loop's to receive into, for as long as nobody else is called. */
+enum { CORA__SCRATCH_SIZE = 256 << 10 };
+char *cora__transport_scratch(const cora_transport *transport);
+
+#endif
