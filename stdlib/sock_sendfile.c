@@ -23,7 +23,7 @@ enum {
 
 struct transfer {
     int fd, file;
-    bool is_pipe, copies, begun;
+    bool is_pipe, may_copy, copies, begun;
     off_t next;
     size_t left;
 };
@@ -102,7 +102,7 @@ static int wait_to_move(const struct transfer *transfer)
 
 /* What the kernel cannot do is left to a copy, and so is all that it fails at before it has begun.
  */
-static bool may_copy(const struct transfer *transfer, ssize_t error)
+static bool is_not_available(const struct transfer *transfer, ssize_t error)
 {
     return !transfer->copies && !transfer->is_pipe &&
            (!transfer->begun || error == -EINVAL || error == -ENOSYS);
@@ -125,8 +125,9 @@ static int move_all(struct transfer *transfer)
             rc = wait_to_move(transfer);
         } else if (sent == -EINTR) {
             continue;
-        } else if (may_copy(transfer, sent)) {
-            transfer->copies = true;
+        } else if (is_not_available(transfer, sent)) {
+            transfer->copies = transfer->may_copy;
+            rc = transfer->may_copy ? 0 : -EOPNOTSUPP;
         } else {
             rc = (int)sent;
         }
@@ -152,9 +153,11 @@ static int prepare(struct transfer *transfer)
     return cora__fd_set_nonblocking(transfer->fd);
 }
 
-int cora_sock_sendfile(int fd, int file, off_t offset, size_t count, size_t *ret_sent)
+int cora__sock_sendfile(int fd, int file, off_t offset, size_t count, bool may_copy,
+                        size_t *ret_sent)
 {
-    struct transfer transfer = {.fd = fd, .file = file, .next = offset, .left = count};
+    struct transfer transfer = {
+        .fd = fd, .file = file, .next = offset, .left = count, .may_copy = may_copy};
     int rc = prepare(&transfer);
 
     if (rc == 0) {
@@ -165,4 +168,9 @@ int cora_sock_sendfile(int fd, int file, off_t offset, size_t count, size_t *ret
     if (ret_sent != NULL)
         *ret_sent = count - transfer.left;
     return rc;
+}
+
+int cora_sock_sendfile(int fd, int file, off_t offset, size_t count, size_t *ret_sent)
+{
+    return cora__sock_sendfile(fd, file, offset, count, true, ret_sent);
 }

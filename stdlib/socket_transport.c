@@ -23,6 +23,8 @@ struct socket_transport {
     cora_fd_watch watch;
     struct cora__buffer unsent;
     bool eof;                        /* write_eof was called */
+    bool sending_file;               /* the socket is lent to sendfile, and not watched */
+    cora_waiter *drained;            /* of who waits until nothing is unsent; NULL: nobody */
     cora_address sockname, peername; /* of length 0: not known */
 };
 
@@ -144,10 +146,17 @@ static int keep(struct cora__buffer *buffer, const struct iovec *parts, size_t c
     return rc;
 }
 
+static void tell_drained(struct socket_transport *self)
+{
+    if (self->drained != NULL)
+        cora_waiter_wake(self->drained);
+}
+
 static void force_close(cora_transport *transport, int error)
 {
     struct socket_transport *self = of(transport);
 
+    tell_drained(self);
     cora__buffer_clear(&self->unsent);
     cora_fd_watch_close(&self->watch);
     cora__transport_lose(transport, error);
@@ -162,6 +171,8 @@ static int write_parts(cora_transport *transport, const struct iovec *parts, siz
 
     if (self->eof)
         return -EPIPE;
+    if (self->sending_file)
+        return -EBUSY;
     if (size == 0)
         return 0;
     if (transport->losing) {
@@ -191,6 +202,7 @@ static int write_parts(cora_transport *transport, const struct iovec *parts, siz
 static void on_drained(struct socket_transport *self)
 {
     cora_fd_watch_stop_writing(&self->watch);
+    tell_drained(self);
     if (self->base.closing)
         cora__transport_lose_now(&self->base, 0);
     else if (self->eof)
@@ -224,7 +236,7 @@ static int write_eof(cora_transport *transport)
     if (transport->closing || self->eof)
         return 0;
     self->eof = true;
-    if (cora__buffer_size(&self->unsent) == 0)
+    if (cora__buffer_size(&self->unsent) == 0 && !self->sending_file)
         shutdown(self->fd, SHUT_WR);
     return 0;
 }
@@ -232,6 +244,67 @@ static int write_eof(cora_transport *transport)
 static size_t write_buffer_size(const cora_transport *transport)
 {
     return cora__buffer_size(&of(transport)->unsent);
+}
+
+static int open_watch(struct socket_transport *self)
+{
+    return cora_fd_watch_open(&self->watch, self->base.loop, self->fd, on_readable, on_writable,
+                              self, self->base.context);
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+static int drain(struct socket_transport *self)
+{
+    cora_waiter waiter;
+    int rc;
+
+    if (cora__buffer_size(&self->unsent) == 0)
+        return 0;
+    cora_waiter_init(&waiter, "a transport to send what it has", self);
+    self->drained = &waiter;
+    rc = cora_waiter_wait(&waiter);
+    self->drained = NULL;
+    return rc;
+}
+
+/* Lends the socket to a call that waits for it by itself, where that takes long. */
+static int send_from(struct socket_transport *self, int file, off_t offset, size_t count,
+                     bool may_copy, size_t *ret_sent)
+{
+    int fd = self->fd;
+    int rc;
+
+    cora_fd_watch_close(&self->watch);
+    rc = cora__sock_sendfile(fd, file, offset, count, may_copy, ret_sent);
+    if (self->base.losing)
+        return rc < 0 && rc != -EBADF ? rc : -ENOTCONN;
+    if (open_watch(self) < 0)
+        force_close(&self->base, -EBADF); /* somebody has closed the descriptor */
+    if (cora_transport_is_reading(&self->base))
+        cora_fd_watch_start_reading(&self->watch);
+    return rc;
+}
+
+static int send_file(cora_transport *transport, int file, off_t offset, size_t count, bool may_copy,
+                     size_t *ret_sent)
+{
+    struct socket_transport *self = of(transport);
+    int rc;
+
+    if (self->eof)
+        return -EPIPE;
+    if (self->sending_file)
+        return -EBUSY;
+    self->sending_file = true;
+    rc = drain(self);
+    if (rc == 0)
+        rc = transport->closing ? -ENOTCONN
+                                : send_from(self, file, offset, count, may_copy, ret_sent);
+    self->sending_file = false;
+    if (self->eof && !transport->losing)
+        shutdown(self->fd, SHUT_WR);
+    return rc;
 }
 
 /* ---- the end, and what there is to know ---------------------------------------------------- */
@@ -274,6 +347,7 @@ static const struct cora__transport_kind socket_kind = {
     .set_reading = set_reading,
     .write = write_parts,
     .write_eof = write_eof,
+    .sendfile = send_file,
     .write_buffer_size = write_buffer_size,
     .get_extra_info = get_extra_info,
     .release = release,
@@ -317,8 +391,7 @@ static int init(struct socket_transport *self, cora_loop *loop, int fd, cora_pro
     self->fd = fd;
     rc = cora__fd_set_nonblocking(fd);
     if (rc == 0)
-        rc = cora_fd_watch_open(&self->watch, loop, fd, on_readable, on_writable, self,
-                                self->base.context);
+        rc = open_watch(self);
     if (rc < 0)
         cora__transport_uninit(&self->base);
     return rc;

@@ -21,6 +21,9 @@ struct cora__transport_kind {
     bool (*can_write_eof)(const cora_transport *transport); /* NULL: where there is write_eof */
     int (*sendto)(cora_transport *transport, const void *data, size_t size,
                   const cora_address *address);
+    /* Suspends; -EOPNOTSUPP where the kernel cannot and it may not copy. */
+    int (*sendfile)(cora_transport *transport, int file, off_t offset, size_t count, bool may_copy,
+                    size_t *ret_sent);
     size_t (*write_buffer_size)(const cora_transport *transport);
     const void *(*get_extra_info)(const cora_transport *transport, const char *name);
     void (*release)(cora_transport *transport); /* connection_lost was called: closes all */

@@ -19,6 +19,7 @@
 #include <cora/base.h>
 #include <cora/loop.h>
 #include <cora/protocol.h>
+#include <cora/task.h>
 
 #include <sys/uio.h>
 
@@ -103,6 +104,26 @@ CORA_API CORA_MUST_CHECK int cora_transport_set_write_buffer_limits(cora_transpo
                                                                     ssize_t high, ssize_t low);
 CORA_API void cora_transport_get_write_buffer_limits(const cora_transport *transport,
                                                      size_t *ret_high, size_t *ret_low);
+
+/* ---- files (loop.sendfile) ----------------------------------------------------------------- */
+
+/*
+ * Sends up to `count` bytes (SIZE_MAX: all) of the open file `file`, from `offset` on, or up to its
+ * end, behind what waits to be written. Nothing is read from the connection meanwhile, and nothing
+ * can be written to it: -EBUSY. Suspends until the last byte has been handed over.
+ *
+ * They go from file to socket inside the kernel, as by cora_sock_sendfile. Where that cannot be
+ * done, for the file or, as with TLS, for the transport, they are read and written, unless
+ * `fallback` is false: -EOPNOTSUPP (SendfileNotAvailableError).
+ *
+ * 0 or a negative error: how many bytes were sent is told in *ret_sent (NULL: not wanted) in either
+ * case, and the file's own position is `offset` and that many, also after a cancellation.
+ * -ENOTCONN: the transport is closing, or was closed meanwhile; -EBUSY while another file is being
+ * sent; else as cora_sock_sendfile.
+ */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_sendfile(cora_transport *transport, int file,
+                                                         off_t offset, size_t count, bool fallback,
+                                                         size_t *ret_sent);
 
 /* ---- datagrams (asyncio.DatagramTransport) ------------------------------------------------- */
 
