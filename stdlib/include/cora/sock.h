@@ -71,9 +71,10 @@ CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_sock_sendmsg(int fd, const struc
 
 /*
  * sock_sendfile: sends up to `count` bytes (SIZE_MAX: all) of the open file `file`, from `offset`
- * on, or up to its end. They go from file to socket inside the kernel (sendfile(2)); where it cannot
- * do that for the file, or fails before it has begun, by reading and sending. The file may also be a pipe, with offset 0,
- * which is read up to its end, and from which no more is taken than is sent.
+ * on, or up to its end. They go from file to socket inside the kernel (sendfile(2)); where it
+ * cannot do that for the file, or fails before it has begun, by reading and sending. The file may
+ * also be a pipe, with offset 0, which is read up to its end, and from which no more is taken than
+ * is sent.
  *
  * The socket, which must be a stream, is made non-blocking. Reading from a disk holds the loop up.
  *
