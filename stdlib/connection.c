@@ -1,20 +1,29 @@
 #include <cora/connection.h>
 
+#include "connect.h"
 #include "socket_transport.h"
 
-#include <errno.h>
+#include <cora/sock.h>
 
-int cora_connect_accepted_socket(cora_protocol_factory *factory, void *arg, int fd,
-                                 cora_transport **ret)
+#include <errno.h>
+#include <math.h>
+#include <sys/socket.h>
+
+static const cora_connection_options no_options;
+
+/* ---- from a socket to a connection --------------------------------------------------------- */
+
+/*
+ * A protocol and a transport for a connected socket, of whatever origin. 0; -ECANCELED: the
+ * transport closes it; any other error: it is still the caller's.
+ */
+static int establish(cora_protocol_factory *factory, void *arg, int fd, cora_transport **ret)
 {
+    cora_protocol *protocol = factory(arg);
     cora_transport *transport;
-    cora_protocol *protocol;
     cora_waiter waiter;
     int rc;
 
-    if (cora_current_task() == NULL)
-        return -CORA_ENOTASK;
-    protocol = factory(arg);
     if (protocol == NULL)
         return -ENOMEM;
     cora_waiter_init(&waiter, "a connection", NULL);
@@ -30,4 +39,103 @@ int cora_connect_accepted_socket(cora_protocol_factory *factory, void *arg, int 
     else
         cora_transport_unref(transport);
     return rc;
+}
+
+/* The same for a socket that nobody else has. */
+static int establish_own(cora_protocol_factory *factory, void *arg, int fd, cora_transport **ret)
+{
+    int rc = establish(factory, arg, fd, ret);
+
+    if (rc < 0 && rc != -ECANCELED)
+        cora_close_fd(fd);
+    return rc;
+}
+
+int cora_connect_accepted_socket(cora_protocol_factory *factory, void *arg, int fd,
+                                 cora_transport **ret)
+{
+    if (cora_current_task() == NULL)
+        return -CORA_ENOTASK;
+    return establish(factory, arg, fd, ret);
+}
+
+/* ---- from a name --------------------------------------------------------------------------- */
+
+int cora_create_connection(cora_protocol_factory *factory, void *arg, const char *host,
+                           const char *service, const cora_connection_options *options,
+                           cora_transport **ret)
+{
+    int fd;
+
+    if (options == NULL)
+        options = &no_options;
+    if ((host == NULL && service == NULL) || isnan(options->happy_eyeballs_delay))
+        return -EINVAL;
+    if (cora_current_task() == NULL)
+        return -CORA_ENOTASK;
+    fd = cora__connect_to_host(host, service, options);
+    return fd < 0 ? fd : establish_own(factory, arg, fd, ret);
+}
+
+/* ---- from a socket, or a path -------------------------------------------------------------- */
+
+/* 0 in a task, and where nothing is said of how to connect. */
+static int check_call(const cora_connection_options *options)
+{
+    if (options != NULL &&
+        (options->family != 0 || options->proto != 0 || options->flags != 0 ||
+         options->local_host != NULL || options->local_service != NULL ||
+         options->happy_eyeballs_delay != 0 || options->interleave != 0 || options->errors != NULL))
+        return -EINVAL;
+    return cora_current_task() == NULL ? -CORA_ENOTASK : 0;
+}
+
+int cora_create_connection_sock(cora_protocol_factory *factory, void *arg, int fd,
+                                const cora_connection_options *options, cora_transport **ret)
+{
+    int rc = check_call(options);
+
+    return rc < 0 ? rc : establish(factory, arg, fd, ret);
+}
+
+static int connect_unix(const char *path)
+{
+    cora_address address;
+    int rc = cora_address_from_path(path, &address);
+    int fd;
+
+    if (rc < 0)
+        return rc;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    rc = cora_sock_connect(fd, (struct sockaddr *)&address.storage, address.length);
+    if (rc == 0)
+        return fd;
+    cora_close_fd(fd);
+    return rc;
+}
+
+int cora_create_unix_connection(cora_protocol_factory *factory, void *arg, const char *path,
+                                const cora_connection_options *options, cora_transport **ret)
+{
+    int rc = check_call(options);
+    int fd;
+
+    if (rc < 0)
+        return rc;
+    fd = connect_unix(path);
+    return fd < 0 ? fd : establish_own(factory, arg, fd, ret);
+}
+
+int cora_create_unix_connection_sock(cora_protocol_factory *factory, void *arg, int fd,
+                                     const cora_connection_options *options, cora_transport **ret)
+{
+    struct sockaddr_storage name;
+
+    if (getsockname(fd, (struct sockaddr *)&name, &(socklen_t){sizeof name}) < 0)
+        return -errno;
+    if (name.ss_family != AF_UNIX)
+        return -EPROTOTYPE;
+    return cora_create_connection_sock(factory, arg, fd, options, ret);
 }

@@ -4,6 +4,7 @@
 #ifndef CORA_H
 #define CORA_H
 
+#include <cora/address.h>
 #include <cora/async_generator.h>
 #include <cora/barrier.h>
 #include <cora/base.h>

@@ -3,6 +3,7 @@
 #include "support/test.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 int rest(int hops)
@@ -68,6 +69,15 @@ int connect_tcp(const struct sockaddr_in *address)
 
     assert_int_equal(rc, 0);
     return fd;
+}
+
+int count_descriptors(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
 }
 
 void close_fd(int fd)

@@ -25,6 +25,9 @@ int make_tcp(void);
 int make_listener(struct sockaddr_in *address, int backlog);
 int connect_tcp(const struct sockaddr_in *address);
 
+/* How many descriptors this process has open. */
+int count_descriptors(void);
+
 /* Data that is right at one place only, and more than sockets hold. */
 enum { BIG = 10 << 20 };
 unsigned char byte_at(size_t i);

@@ -25,21 +25,15 @@
 #ifndef CORA_PROTOCOL_H
 #define CORA_PROTOCOL_H
 
+#include <cora/address.h>
 #include <cora/base.h>
 
-#include <sys/socket.h>
 #include <sys/types.h>
 
 CORA_BEGIN_DECLS
 
 typedef struct cora_transport cora_transport;
 typedef struct cora_protocol cora_protocol;
-
-/* The address of a socket, whatever its family. */
-typedef struct cora_address {
-    socklen_t length;
-    struct sockaddr_storage storage;
-} cora_address;
 
 typedef struct cora_protocol_methods {
     /* ---- of all (asyncio.BaseProtocol) ---- */
