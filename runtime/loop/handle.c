@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,8 +22,19 @@ struct cora_handle {
     void *arg;
     atomic_uint refs; /* atomic for call_soon_threadsafe, whose two ends are in two threads */
     bool queued, cancelled, is_timer;
-    bool is_foreign; /* by call_soon_threadsafe */
+    bool is_foreign;   /* by call_soon_threadsafe: queued and cancelled say nothing of it */
+    atomic_uint state; /* of such a one */
 };
+
+/*
+ * A call from another thread may be cancelled by any thread, at any time. So it stays where it is
+ * queued, and looks when its turn comes. Who comes while its callback runs waits for the end of
+ * that, so that he knows afterwards that it does not run any more.
+ */
+enum { RUNNING = 1, CANCELLED = 2, AWAITED = 4 };
+
+static pthread_mutex_t run_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t has_run = PTHREAD_COND_INITIALIZER; /* some callback that was awaited */
 
 static void release(struct cora_handle *handle)
 {
@@ -39,6 +51,31 @@ static void run(void *arg)
     handle->queued = false;
     handle->fn(handle->arg);
     release(handle);
+}
+
+static void run_foreign(void *arg)
+{
+    struct cora_handle *handle = arg;
+
+    if (!(atomic_fetch_or(&handle->state, RUNNING) & CANCELLED))
+        handle->fn(handle->arg);
+    if (atomic_fetch_and(&handle->state, ~(unsigned)RUNNING) & AWAITED) {
+        pthread_mutex_lock(&run_lock);
+        pthread_cond_broadcast(&has_run);
+        pthread_mutex_unlock(&run_lock);
+    }
+    release(handle);
+}
+
+/* In the loop's own thread it is the callback, or what it calls, that asks. */
+static void await_callback(struct cora_handle *handle)
+{
+    if (handle->loop == cora__loop_running || !(atomic_load(&handle->state) & RUNNING))
+        return;
+    pthread_mutex_lock(&run_lock);
+    while (atomic_fetch_or(&handle->state, AWAITED) & RUNNING)
+        pthread_cond_wait(&has_run, &run_lock);
+    pthread_mutex_unlock(&run_lock);
 }
 
 static void drop(struct cora__handle *handle)
@@ -67,6 +104,7 @@ static struct cora_handle *create(struct cora_loop *loop, cora_callback *fn, voi
     handle->arg = arg;
     handle->queued = true;
     handle->cancelled = handle->is_timer = handle->is_foreign = false;
+    atomic_init(&handle->state, 0);
     atomic_init(&handle->refs, ret != NULL ? 2 : 1);
     return handle;
 }
@@ -129,6 +167,7 @@ int cora_loop_call_soon_threadsafe(cora_loop *loop, cora_callback *fn, void *arg
     if (handle == NULL)
         return -ENOMEM;
     handle->is_foreign = true;
+    handle->timer.handle.fn = run_foreign;
 
     int rc = cora__loop_push_threadsafe(loop, &handle->timer.handle);
 
@@ -145,20 +184,25 @@ void cora_handle_cancel(cora_handle *handle)
 {
     if (handle == NULL || handle->cancelled)
         return;
+    if (handle->is_foreign) {
+        atomic_fetch_or(&handle->state, CANCELLED);
+        await_callback(handle);
+        return;
+    }
     handle->cancelled = true;
     if (handle->queued) {
         handle->queued = false;
-        if (handle->is_foreign)
-            cora__foreign_remove(handle->loop, &handle->timer.handle);
-        else
-            cora__timer_stop(handle->loop, &handle->timer);
+        cora__timer_stop(handle->loop, &handle->timer);
         release(handle);
     }
 }
 
 bool cora_handle_cancelled(const cora_handle *handle)
 {
-    return handle != NULL && handle->cancelled;
+    if (handle == NULL || !handle->is_foreign)
+        return handle != NULL && handle->cancelled;
+    await_callback((struct cora_handle *)(uintptr_t)handle);
+    return (atomic_load(&handle->state) & CANCELLED) != 0;
 }
 
 double cora_timer_handle_when(const cora_timer_handle *handle)
@@ -180,7 +224,7 @@ void cora__describe_callback(const struct cora__handle *handle, char *text, size
     } place = {.fn = handle->fn};
     Dl_info info;
 
-    if (handle->fn == run)
+    if (handle->fn == run || handle->fn == run_foreign)
         place.fn = ((const struct cora_handle *)handle->arg)->fn;
     if (dladdr(place.address, &info) != 0 && info.dli_sname != NULL)
         snprintf(text, size, "callback %s", info.dli_sname);

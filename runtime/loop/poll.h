@@ -41,7 +41,4 @@ void cora__foreign_close(struct cora_loop *loop);
 /* In a forked child, before anything else of these. */
 void cora__foreign_after_fork(struct cora_loop *loop);
 
-/* Takes a handle out, wherever it has got to; on the loop's thread. */
-void cora__foreign_remove(struct cora_loop *loop, struct cora__handle *handle);
-
 #endif

@@ -156,10 +156,3 @@ void cora__foreign_after_fork(struct cora_loop *loop)
     }
     atomic_store(&loop->wakers, 0);
 }
-
-void cora__foreign_remove(struct cora_loop *loop, struct cora__handle *handle)
-{
-    pthread_mutex_lock(&loop->foreign_lock);
-    cora__list_remove(&handle->link);
-    pthread_mutex_unlock(&loop->foreign_lock);
-}

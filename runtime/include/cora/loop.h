@@ -88,8 +88,9 @@ CORA_API CORA_MUST_CHECK int cora_loop_call_at(cora_loop *loop, double when, cor
 
 /*
  * call_soon from any thread; it wakes the loop. The caller sees to it that the loop is not freed
- * meanwhile. A handle got from here may be cancelled on the loop's thread only; *ret is set before
- * the callback can run, and to NULL where the call fails.
+ * meanwhile. *ret is set before the callback can run, and to NULL where the call fails. Any thread
+ * may cancel this handle, and ask whether it was cancelled; where the callback is running in
+ * another one, these two wait until it has returned.
  */
 CORA_API CORA_MUST_CHECK int cora_loop_call_soon_threadsafe(cora_loop *loop, cora_callback *fn,
                                                             void *arg, cora_handle **ret);
