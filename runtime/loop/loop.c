@@ -352,12 +352,14 @@ static int iterate(struct cora_loop *loop)
 
 /* ---- run ----------------------------------------------------------------------------------- */
 
-int cora__loop_check_closely(const struct cora_loop *loop)
+int cora__loop_check_closely(struct cora_loop *loop)
 {
     if (loop->closed)
         return -CORA_ECLOSED;
     if (loop->debug && loop->is_running && !pthread_equal(loop->thread, pthread_self()))
         return -CORA_EWRONGTHREAD;
+    if (!loop->is_running && !cora__poller_is_inherited(loop))
+        cora__foreign_collect(loop);
     return 0;
 }
 

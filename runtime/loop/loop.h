@@ -265,11 +265,14 @@ void cora__io_set_drained(struct cora_loop *loop, int fd);
 /* Whether a deadline has come. */
 bool cora__loop_is_due(const struct cora_loop *loop, double when);
 
-/* 0, or why the loop takes no calls from here: -CORA_ECLOSED, -CORA_EWRONGTHREAD. */
-int cora__loop_check_closely(const struct cora_loop *loop);
-static inline int cora__loop_check(const struct cora_loop *loop)
+/*
+ * Before anything is queued: 0, or why the loop takes no calls from here: -CORA_ECLOSED,
+ * -CORA_EWRONGTHREAD. What other threads have handed to a loop that does not run was there first.
+ */
+int cora__loop_check_closely(struct cora_loop *loop);
+static inline int cora__loop_check(struct cora_loop *loop)
 {
-    return loop->closed || loop->debug ? cora__loop_check_closely(loop) : 0;
+    return loop->closed || loop->debug || !loop->is_running ? cora__loop_check_closely(loop) : 0;
 }
 
 /* Like cora_loop_call_exception_handler, with a message in printf's manner. */
