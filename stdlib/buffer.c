@@ -57,11 +57,20 @@ int cora__buffer_append(struct cora__buffer *buffer, const void *data, size_t si
     return 0;
 }
 
-void cora__buffer_consume(struct cora__buffer *buffer, size_t size)
+void cora__buffer_consume_keeping(struct cora__buffer *buffer, size_t size, size_t most_kept)
 {
     buffer->start += size;
-    if (buffer->start == buffer->end)
+    if (buffer->start < buffer->end)
+        return;
+    if (buffer->room <= most_kept)
+        buffer->start = buffer->end = 0;
+    else
         cora__buffer_clear(buffer);
+}
+
+void cora__buffer_consume(struct cora__buffer *buffer, size_t size)
+{
+    cora__buffer_consume_keeping(buffer, size, 0);
 }
 
 void cora__buffer_clear(struct cora__buffer *buffer)

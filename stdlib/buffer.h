@@ -41,6 +41,9 @@ int cora__buffer_append(struct cora__buffer *buffer, const void *data, size_t si
 /* Drops the first `size` bytes. An empty buffer keeps no memory: there may be many. */
 void cora__buffer_consume(struct cora__buffer *buffer, size_t size);
 
+/* The same, but one that gets empty keeps its memory if that is no more than so much. */
+void cora__buffer_consume_keeping(struct cora__buffer *buffer, size_t size, size_t most_kept);
+
 /* Drops them all. */
 void cora__buffer_clear(struct cora__buffer *buffer);
 

@@ -30,6 +30,7 @@
 #include <cora/semaphore.h>
 #include <cora/sock.h>
 #include <cora/staggered.h>
+#include <cora/streams.h>
 #include <cora/task.h>
 #include <cora/task_group.h>
 #include <cora/thread.h>

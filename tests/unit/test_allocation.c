@@ -3,6 +3,8 @@
  * that suspends, after a few to warm up.
  */
 #include "support/allocation.h"
+#include "support/socket.h"
+#include "support/streams.h"
 #include "support/test.h"
 #include "support/virtual.h"
 
@@ -487,6 +489,60 @@ static int pings(void *arg)
 TEST(a_socket_allocates_nothing)
 {
     int allocated = cora_run(pings, NULL);
+
+    assert_int_equal(allocated, 0);
+}
+
+/* One end reads what there is, the other line by line. */
+struct stream_ends {
+    cora_stream_reader *readers[2];
+    cora_stream_writer *writers[2];
+};
+
+static int stream_ping(void *arg)
+{
+    struct stream_ends *ends = arg;
+    char answer[8];
+    int rc = cora_stream_writer_write(ends->writers[0], "ping\n", 5);
+
+    if (rc == 0)
+        rc = cora_stream_reader_read(ends->readers[0], answer, sizeof answer) == 5 ? 0 : -1;
+    return rc;
+}
+
+static int stream_pong(void *arg)
+{
+    struct stream_ends *ends = arg;
+    char *line;
+    ssize_t size;
+    int rc = 0;
+
+    while (rc == 0 && (size = cora_stream_reader_readline(ends->readers[1], &line)) > 0) {
+        rc = cora_stream_writer_write(ends->writers[1], line, (size_t)size);
+        if (rc == 0)
+            rc = cora_stream_writer_drain(ends->writers[1]);
+    }
+    return rc < 0 ? rc : (int)size;
+}
+
+static int stream_pings(void *arg)
+{
+    struct stream_ends ends;
+    int fds[2], allocated;
+
+    (void)arg;
+    make_pair(fds);
+    for (int i = 0; i < 2; i++)
+        open_streams(fds[i], CORA_STREAM_LIMIT, &ends.readers[i], &ends.writers[i]);
+    allocated = count_with(stream_ping, stream_pong, &ends);
+    for (int i = 0; i < 2; i++)
+        cora_stream_writer_unref(ends.writers[i]);
+    return allocated;
+}
+
+TEST(a_stream_allocates_nothing)
+{
+    int allocated = cora_run(stream_pings, NULL);
 
     assert_int_equal(allocated, 0);
 }

@@ -3,6 +3,8 @@
  * then the second, and so on. It says -ENOMEM (or NULL), and nothing is lost or leaked.
  */
 #include "support/allocation.h"
+#include "support/socket.h"
+#include "support/streams.h"
 #include "support/test.h"
 #include "support/virtual.h"
 
@@ -462,6 +464,105 @@ static int use_files(void *arg)
 TEST(names_and_files)
 {
     assert_runs(use_files);
+}
+
+/* ---- streams -------------------------------------------------------------------------------- */
+
+static int make_a_reader(void *arg)
+{
+    cora_stream_reader *reader = NULL;
+    int rc = cora_stream_reader_create(1, &reader);
+
+    (void)arg;
+    cora_stream_reader_unref(reader);
+    return rc;
+}
+
+/* The line that was handed out is in the way, so what comes behind it needs memory of its own. */
+static int feed_behind_a_line(void *arg)
+{
+    static const char much[5000] = "";
+    cora_stream_reader *reader = NULL;
+    char *line;
+    ssize_t size;
+    int rc = cora_stream_reader_create(CORA_STREAM_LIMIT, &reader);
+
+    (void)arg;
+    if (rc == 0)
+        rc = cora_stream_reader_feed_data(reader, "line\nnext", 9);
+    if (rc == 0) {
+        size = cora_stream_reader_readline(reader, &line);
+        assert_int_equal(size, 5);
+        rc = cora_stream_reader_feed_data(reader, much, sizeof much);
+        assert_memory_equal(line, "line\n", 5);
+        get(reader, "exactly 4");
+    }
+    cora_stream_reader_unref(reader);
+    return rc;
+}
+
+/* What a cancelled task had got cannot be given back: nothing can be read any more. */
+static int cancel_with_data(void *arg)
+{
+    cora_stream_reader *reader = make_reader(CORA_STREAM_LIMIT);
+    cora_task *task = start_get(reader, "exactly 9");
+    int rc;
+
+    (void)arg;
+    feed(reader, "some");
+    refuse_allocation(1);
+    cancel(task);
+    refuse_allocation(0);
+    get(reader, "exactly 4");
+    rc = cora_stream_reader_exception(reader);
+    cora_stream_reader_unref(reader);
+    return rc;
+}
+
+static int use_readers(void *arg)
+{
+    assert_fails_cleanly(make_a_reader, arg);
+    assert_fails_cleanly(feed_behind_a_line, arg);
+    return cancel_with_data(arg);
+}
+
+TEST(a_reader)
+{
+    int rc = run_virtual(use_readers, NULL);
+
+    assert_int_equal(rc, -ENOMEM);
+    assert_non_null(strstr(trace_text, "ECANCELED ENOMEM "));
+    assert_int_equal(reports.count, 0);
+}
+
+/* Bytes for which there is no memory: the connection is lost. */
+static int receive_without_memory(void *arg)
+{
+    cora_stream_reader *reader;
+    cora_stream_writer *writer;
+    int fds[2], rc;
+
+    (void)arg;
+    make_pair(fds);
+    open_streams(fds[0], CORA_STREAM_LIMIT, &reader, &writer);
+    put(fds[1], "some");
+    refuse_allocation(1);
+    rc = cora_stream_writer_wait_closed(writer);
+    assert_true(allocation_was_refused());
+    refuse_allocation(0);
+    get(reader, "read 1");
+    cora_stream_writer_unref(writer);
+    close_fd(fds[1]);
+    return rc;
+}
+
+TEST(a_stream)
+{
+    int rc = run_virtual(receive_without_memory, NULL);
+
+    assert_int_equal(rc, -ENOMEM);
+    assert_string_equal(trace_text, "ENOMEM ");
+    assert_string_equal(reports.message, "Fatal error: protocol.data_received() call failed.");
 }
 
 /* ---- deadlines ----------------------------------------------------------------------------- */

@@ -51,6 +51,8 @@ CORA_BEGIN_DECLS
     X(CORA_EBROKENBARRIER, 5020, "the barrier is broken")                                          \
     X(CORA_ENOWINNER, 5021, "nobody has won the race")                                             \
     X(CORA_EGENERATOREXIT, 5022, "the generator is being closed")                                  \
+    X(CORA_EINCOMPLETEREAD, 5023, "the stream ended before all of it was there")                   \
+    X(CORA_ELIMITOVERRUN, 5024, "the separator is not within the stream's limit")                  \
     CORA_NAME_ERRORS(X)
 
 enum cora_error {
