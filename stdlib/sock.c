@@ -165,6 +165,13 @@ int cora__fd_set_nonblocking(int fd)
     return 0;
 }
 
+void cora__getsockname(int fd, cora_address *ret)
+{
+    ret->length = sizeof ret->storage;
+    if (getsockname(fd, (struct sockaddr *)&ret->storage, &ret->length) < 0)
+        ret->length = 0;
+}
+
 int cora_sock_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     int error = 0;

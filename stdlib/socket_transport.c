@@ -373,10 +373,8 @@ static void set_nodelay(const struct socket_transport *self)
 
 static void ask_names(struct socket_transport *self)
 {
-    self->sockname.length = self->peername.length = sizeof(struct sockaddr_storage);
-    if (getsockname(self->fd, (struct sockaddr *)&self->sockname.storage, &self->sockname.length) <
-        0)
-        self->sockname.length = 0;
+    cora__getsockname(self->fd, &self->sockname);
+    self->peername.length = sizeof self->peername.storage;
     if (getpeername(self->fd, (struct sockaddr *)&self->peername.storage, &self->peername.length) <
         0)
         self->peername.length = 0;

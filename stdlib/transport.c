@@ -1,5 +1,7 @@
 #include "transport.h"
 
+#include "server.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@ enum {
 
 struct transports {
     cora_loop *loop;
-    cora_transport *first;
+    struct cora__link *first;
     char scratch[CORA__SCRATCH_SIZE];
 };
 
@@ -24,10 +26,9 @@ static void close_transports(void *object)
     struct transports *transports = object;
 
     while (transports->first != NULL) {
-        cora_transport *transport = transports->first;
+        cora_transport *transport = transports->first->object;
 
-        transports->first = transport->next;
-        transport->link = NULL;
+        cora__link_remove(&transport->of_loop);
         cora__transport_force_close(transport, -CORA_ECLOSED);
     }
     free(transports);
@@ -51,25 +52,6 @@ static struct transports *transports_of(cora_loop *loop)
         return NULL;
     }
     return transports;
-}
-
-static void enlist(struct transports *transports, cora_transport *transport)
-{
-    transport->next = transports->first;
-    transport->link = &transports->first;
-    if (transport->next != NULL)
-        transport->next->link = &transport->next;
-    transports->first = transport;
-}
-
-static void delist(cora_transport *transport)
-{
-    if (transport->link == NULL)
-        return;
-    *transport->link = transport->next;
-    if (transport->next != NULL)
-        transport->next->link = transport->link;
-    transport->link = NULL;
 }
 
 char *cora__transport_scratch(const cora_transport *transport)
@@ -111,12 +93,13 @@ static void connection_lost(void *arg)
 {
     cora_transport *transport = arg;
 
-    delist(transport);
+    cora__link_remove(&transport->of_loop);
     cora__protocol_lost(transport->protocol, transport->error);
     transport->protocol = NULL;
     transport->kind->release(transport);
     cora_context_unref(transport->context);
     transport->context = NULL;
+    cora__server_detach(transport);
     cora_transport_unref(transport);
 }
 
@@ -151,7 +134,7 @@ void cora__transport_start(cora_transport *transport, cora_waiter *waiter)
 {
     transport->waiter = waiter;
     transport->refs = 2;
-    enlist(transports_of(transport->loop), transport);
+    cora__link_add(&transports_of(transport->loop)->first, &transport->of_loop, transport);
     (void)!cora_trigger_fire(&transport->made); /* the loop is not closed */
 }
 

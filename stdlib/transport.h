@@ -8,6 +8,9 @@
 #ifndef CORA_STDLIB_TRANSPORT_H
 #define CORA_STDLIB_TRANSPORT_H
 
+#include "link.h"
+
+#include <cora/server.h>
 #include <cora/transport.h>
 #include <cora/waiter.h>
 
@@ -34,7 +37,8 @@ struct cora_transport {
     cora_loop *loop;
     cora_context *context; /* in which its callbacks run */
     cora_protocol *protocol;
-    cora_transport *next, **link; /* among the loop's */
+    cora_server *server; /* which has accepted it; or NULL */
+    struct cora__link of_loop, of_server;
     unsigned refs;
     cora_trigger made, lost;
     cora_waiter *waiter; /* of who waits for connection_made; or NULL */

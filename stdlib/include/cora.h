@@ -28,6 +28,7 @@
 #include <cora/queue.h>
 #include <cora/run.h>
 #include <cora/semaphore.h>
+#include <cora/server.h>
 #include <cora/sock.h>
 #include <cora/staggered.h>
 #include <cora/streams.h>

@@ -1,0 +1,33 @@
+/*
+ * unix_socket.h: the names of Unix sockets, and the files that bind(2) makes of them and nobody
+ * removes.
+ */
+#ifndef CORA_STDLIB_UNIX_SOCKET_H
+#define CORA_STDLIB_UNIX_SOCKET_H
+
+#include <cora/protocol.h>
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+/* The file that a socket was bound to, and how it is known again. */
+struct cora__socket_file {
+    char path[sizeof(struct sockaddr_un)]; /* "": none */
+    dev_t device;
+    ino_t inode;
+};
+
+/* The address of a path, or of the abstract name behind '@'. 0, -EINVAL if empty, -ENAMETOOLONG. */
+int cora__unix_address(const char *path, cora_address *ret);
+
+/* Binds a new socket to it, in place of one that was left there. The descriptor, or an error. */
+int cora__unix_bind(const char *path, mode_t mode);
+
+/* The file of a bound socket, if it has one and it is there. */
+void cora__socket_file_find(struct cora__socket_file *file, int fd);
+
+/* Removes it if it is still the same: while the socket is open no other file can look like it. */
+void cora__socket_file_remove(const struct cora__socket_file *file);
+
+#endif

@@ -1,0 +1,169 @@
+/* What accept may answer: see tests/CMakeLists.txt for the linker's part. */
+#include "support/server.h"
+#include "support/socket.h"
+#include "support/test.h"
+#include "support/virtual.h"
+
+#include <unistd.h>
+
+/* What the next calls of accept4 answer, each once, before they are made in earnest. */
+static int faults[8];
+static int calls; /* of accept4 */
+
+/* The names are the linker's: a call of f goes to __wrap_f, and __real_f is the function itself. */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+    int fault = faults[0];
+
+    calls++;
+    if (fault == 0)
+        return __real_accept4(fd, address, length, flags);
+    memmove(faults, faults + 1, sizeof faults - sizeof faults[0]);
+    errno = fault;
+    return -1;
+}
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+
+static void end(cora_server *server, int fd)
+{
+    cora_server_close(server);
+    cora_server_abort_clients(server);
+    assert_int_equal(cora_server_wait_closed(server), 0);
+    cora_server_unref(server);
+    close_fd(fd);
+}
+
+static int recovers(void *arg)
+{
+    struct lobby lobby = {0};
+    cora_server *server = serve_lobby(&lobby, NULL);
+    int fd = connect_server(server);
+
+    faults[0] = faults[1] = *(int *)arg;
+    for (int i = 1; i <= 2; i++) {
+        assert_int_equal(cora_sleep(i == 1 ? 0.5 : 1), 0);
+        assert_int_equal(reports.count, i);
+        assert_int_equal(calls, i);
+        assert_int_equal(lobby.count, 0);
+    }
+    assert_int_equal(cora_sleep(1), 0);
+    assert_int_equal(lobby.guests[0].made, 1);
+    assert_int_equal(reports.count, 2);
+    assert_int_equal(reports.error, -*(int *)arg);
+    assert_string_equal(reports.message, "socket.accept() out of system resource");
+    assert_true(cora_server_is_serving(server));
+    end(server, fd);
+    return 0;
+}
+
+TEST(without_descriptors_accepting_pauses_for_a_second)
+{
+    assert_int_equal(run_virtual(recovers, &(int){EMFILE}), 0);
+}
+
+TEST(without_descriptors_in_the_system_accepting_pauses)
+{
+    assert_int_equal(run_virtual(recovers, &(int){ENFILE}), 0);
+}
+
+TEST(without_buffers_accepting_pauses)
+{
+    assert_int_equal(run_virtual(recovers, &(int){ENOBUFS}), 0);
+}
+
+TEST(without_memory_accepting_pauses)
+{
+    assert_int_equal(run_virtual(recovers, &(int){ENOMEM}), 0);
+}
+
+static int is_closed_in_a_pause(void *arg)
+{
+    struct lobby lobby = {0};
+    cora_server *server = serve_lobby(&lobby, NULL);
+    int fd = connect_server(server);
+
+    (void)arg;
+    faults[0] = EMFILE;
+    assert_int_equal(cora_sleep(0.5), 0);
+    end(server, fd);
+    assert_int_equal(cora_sleep(1), 0);
+    assert_int_equal(calls, 1);
+    return 0;
+}
+
+TEST(a_server_that_is_closed_in_its_pause_tries_no_more)
+{
+    assert_int_equal(run_virtual(is_closed_in_a_pause, NULL), 0);
+}
+
+static int passes_over(void *arg)
+{
+    struct lobby lobby = {0};
+    cora_server *server = serve_lobby(&lobby, NULL);
+    int fd = connect_server(server);
+
+    (void)arg;
+    faults[0] = ECONNABORTED;
+    faults[1] = EINTR;
+    wait_guests(&lobby, 1);
+    assert_int_equal(calls, 4); /* the last finds nothing */
+    assert_int_equal(reports.count, 0);
+    faults[0] = EAGAIN;
+    assert_int_equal(rest(3), 0);
+    end(server, fd);
+    return 0;
+}
+
+TEST(a_connection_that_was_aborted_is_passed_over)
+{
+    assert_int_equal(run_virtual(passes_over, NULL), 0);
+}
+
+static int goes_on(void *arg)
+{
+    struct lobby lobby = {0};
+    cora_server *server = serve_lobby(&lobby, NULL);
+    int fd = connect_server(server);
+
+    (void)arg;
+    faults[0] = EPROTO;
+    wait_guests(&lobby, 1);
+    assert_int_equal(reports.count, 1);
+    assert_int_equal(reports.error, -EPROTO);
+    assert_string_equal(reports.message, "socket.accept() failed");
+    end(server, fd);
+    return 0;
+}
+
+TEST(another_error_is_reported_and_the_next_connection_accepted)
+{
+    assert_int_equal(run_virtual(goes_on, NULL), 0);
+}
+
+/* Three connections wait, and so many as the backlog and one are accepted at a time. */
+static int takes_turns(void *arg)
+{
+    struct lobby lobby = {0};
+    cora_server *server = serve_lobby(&lobby, &(cora_server_options){.backlog = 1});
+    int fds[2] = {connect_server(server), connect_server(server)};
+
+    (void)arg;
+    faults[0] = ECONNABORTED;
+    while (calls == 0)
+        assert_int_equal(rest(1), 0);
+    assert_int_equal(calls, 2);
+    assert_int_equal(lobby.count, 1);
+    wait_guests(&lobby, 2);
+    close_fd(fds[1]);
+    end(server, fds[0]);
+    return 0;
+}
+
+TEST(no_more_than_the_backlog_and_one_are_accepted_at_a_time)
+{
+    assert_int_equal(run_virtual(takes_turns, NULL), 0);
+}
