@@ -1,30 +1,12 @@
 #include "unix_socket.h"
 
+#include <cora/address.h>
 #include <cora/error.h>
 #include <cora/waiter.h>
 
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
-
-int cora__unix_address(const char *path, cora_address *ret)
-{
-    struct sockaddr_un *address = (struct sockaddr_un *)&ret->storage;
-    size_t length = strlen(path);
-    bool abstract = path[0] == '@';
-
-    if (length == 0)
-        return -EINVAL;
-    if (length + !abstract > sizeof address->sun_path)
-        return -ENAMETOOLONG;
-    memset(address, 0, sizeof *address);
-    address->sun_family = AF_UNIX;
-    memcpy(address->sun_path, path, length);
-    if (abstract)
-        address->sun_path[0] = '\0';
-    ret->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + !abstract);
-    return 0;
-}
 
 static void remove_stale(const char *path)
 {
@@ -48,7 +30,7 @@ static int bind_file(int fd, const char *path, mode_t mode, const cora_address *
 int cora__unix_bind(const char *path, mode_t mode)
 {
     cora_address address;
-    int rc = cora__unix_address(path, &address);
+    int rc = cora_address_from_path(path, &address);
     int fd;
 
     if (rc < 0)

@@ -1,6 +1,5 @@
 /*
- * unix_socket.h: the names of Unix sockets, and the files that bind(2) makes of them and nobody
- * removes.
+ * unix_socket.h: the files that bind(2) makes for Unix sockets, and that nobody removes but us.
  */
 #ifndef CORA_STDLIB_UNIX_SOCKET_H
 #define CORA_STDLIB_UNIX_SOCKET_H
@@ -18,10 +17,10 @@ struct cora__socket_file {
     ino_t inode;
 };
 
-/* The address of a path, or of the abstract name behind '@'. 0, -EINVAL if empty, -ENAMETOOLONG. */
-int cora__unix_address(const char *path, cora_address *ret);
-
-/* Binds a new socket to it, in place of one that was left there. The descriptor, or an error. */
+/*
+ * Binds a new socket to a path, in place of one that was left there, or to the abstract name behind
+ * '@'. The descriptor, or a negative error, of cora_address_from_path too.
+ */
 int cora__unix_bind(const char *path, mode_t mode);
 
 /* The file of a bound socket, if it has one and it is there. */

@@ -84,10 +84,10 @@ CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_create_server_sock(
     cora_server **ret);
 
 /*
- * loop.create_unix_server(): listens on a Unix socket of this path, or, where it begins with '@',
- * of the abstract name behind that (Linux). A socket that lies there already is removed, anything
- * else is -EADDRINUSE. When the server is closed the file is removed, if it is still this server's.
- * 0; -EINVAL for no path, -ENAMETOOLONG; what bind(2) and listen(2) say; as above.
+ * loop.create_unix_server(): listens on the Unix socket of a path, as cora_address_from_path has it
+ * (<cora/address.h>). A socket that lies there already is removed, anything else is -EADDRINUSE.
+ * When the server is closed the file is removed, if it is still this server's.
+ * 0; -EINVAL for no path, -ENAMETOOLONG; what bind(2) and listen(2) say; else as above.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_create_unix_server(
     cora_protocol_factory *factory, void *arg, const char *path, const cora_server_options *options,
