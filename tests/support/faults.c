@@ -21,11 +21,29 @@ enum { MOST_FAULTS = 4 };
 
 static int faults[MOST_FAULTS + 1];
 static int met, calls;
+static int only = -1; /* calls on this descriptor; -1: those on sockets */
 
-void set_faults(int first, int second, int third)
+void set_faults_of(int fd, int first, int second, int third)
 {
     memcpy(faults, (int[]){first, second, third, 0, 0}, sizeof faults);
     met = calls = 0;
+    only = fd;
+}
+
+void set_faults(int first, int second, int third)
+{
+    set_faults_of(-1, first, second, third);
+}
+
+/* Whether a call, on a socket or on whatever, takes part. */
+static bool of_socket(int fd)
+{
+    return only < 0 || fd == only;
+}
+
+static bool of_any(int fd)
+{
+    return fd == only;
 }
 
 int faults_met(void)
@@ -203,85 +221,105 @@ static int next_fault(const char *name, bool in_order, const int *errors)
     {                                                                                              \
         int fault = next_fault(#name, in_order, errors);                                           \
                                                                                                    \
+        if (fault == NOTHING)                                                                      \
+            return 0;                                                                              \
         if (fault > 0)                                                                             \
             return -1;                                                                             \
-        return fault == SHORT ? __real_##name shortened : __real_##name arguments;                 \
+        return fault < 0 ? __real_##name shortened : __real_##name arguments;                      \
     }
 
 /* These know no half. */
 #define WRAP_WHOLE(name, in_order, errors, parameters, arguments)                                  \
     WRAP(int, name, in_order, errors, parameters, arguments, arguments)
 
-WRAP(ssize_t, recv, true, ERRORS(EINTR, EAGAIN, SHORT, ECONNRESET, ENOMEM),
-     (int fd, void *buffer, size_t size, int flags), (fd, buffer, 1, flags),
+WRAP(ssize_t, recv, of_socket(fd), ERRORS(EINTR, EAGAIN, SHORT, ECONNRESET, ENOMEM),
+     (int fd, void *buffer, size_t size, int flags), (fd, buffer, (size_t)-fault, flags),
      (fd, buffer, size, flags))
-WRAP(ssize_t, recvfrom, true, ERRORS(EINTR, EAGAIN, ECONNREFUSED, ENOMEM),
+WRAP(ssize_t, recvfrom, of_socket(fd), ERRORS(EINTR, EAGAIN, ECONNREFUSED, ENOMEM),
      (int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length),
-     (fd, buffer, 1, flags, address, length), (fd, buffer, size, flags, address, length))
-WRAP(ssize_t, send, true, ERRORS(EINTR, EAGAIN, SHORT, ECONNRESET, EPIPE, ENOBUFS),
-     (int fd, const void *data, size_t size, int flags), (fd, data, 1, flags),
+     (fd, buffer, (size_t)-fault, flags, address, length),
+     (fd, buffer, size, flags, address, length))
+WRAP(ssize_t, send, of_socket(fd), ERRORS(EINTR, EAGAIN, SHORT, ECONNRESET, EPIPE, ENOBUFS),
+     (int fd, const void *data, size_t size, int flags), (fd, data, (size_t)-fault, flags),
      (fd, data, size, flags))
-WRAP(ssize_t, sendto, true, ERRORS(EINTR, EAGAIN, ECONNREFUSED, ENOBUFS),
+WRAP(ssize_t, sendto, of_socket(fd), ERRORS(EINTR, EAGAIN, ECONNREFUSED, ENOBUFS),
      (int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
       socklen_t length),
-     (fd, data, 1, flags, address, length), (fd, data, size, flags, address, length))
-WRAP(ssize_t, sendfile, true, ERRORS(EINTR, EAGAIN, SHORT, EINVAL, EPIPE, EIO),
-     (int fd, int file, off_t *offset, size_t size), (fd, file, offset, 1),
+     (fd, data, (size_t)-fault, flags, address, length), (fd, data, size, flags, address, length))
+WRAP(ssize_t, sendfile, of_socket(fd), ERRORS(EINTR, EAGAIN, SHORT, EINVAL, EPIPE, EIO),
+     (int fd, int file, off_t *offset, size_t size), (fd, file, offset, (size_t)-fault),
      (fd, file, offset, size))
-WRAP(ssize_t, splice, true, ERRORS(EINTR, EAGAIN, SHORT, EINVAL, EPIPE),
+WRAP(ssize_t, splice, of_socket(in), ERRORS(EINTR, EAGAIN, SHORT, EINVAL, EPIPE),
      (int in, off_t *from, int out, off_t *to, size_t size, unsigned flags),
-     (in, from, out, to, 1, flags), (in, from, out, to, size, flags))
-WRAP(ssize_t, read, false, ERRORS(EINTR, EAGAIN, SHORT, EIO), (int fd, void *buffer, size_t size),
-     (fd, buffer, 1), (fd, buffer, size))
-WRAP(ssize_t, write, false, ERRORS(EINTR, EAGAIN, SHORT, EPIPE),
-     (int fd, const void *data, size_t size), (fd, data, 1), (fd, data, size))
-WRAP(ssize_t, pread, false, ERRORS(EINTR, SHORT, EIO),
-     (int fd, void *buffer, size_t size, off_t offset), (fd, buffer, 1, offset),
+     (in, from, out, to, (size_t)-fault, flags), (in, from, out, to, size, flags))
+WRAP(ssize_t, read, of_any(fd), ERRORS(EINTR, EAGAIN, SHORT, EIO),
+     (int fd, void *buffer, size_t size), (fd, buffer, (size_t)-fault), (fd, buffer, size))
+WRAP(ssize_t, write, of_any(fd), ERRORS(EINTR, EAGAIN, SHORT, EPIPE),
+     (int fd, const void *data, size_t size), (fd, data, (size_t)-fault), (fd, data, size))
+WRAP(ssize_t, pread, of_any(fd), ERRORS(EINTR, SHORT, EIO),
+     (int fd, void *buffer, size_t size, off_t offset), (fd, buffer, (size_t)-fault, offset),
      (fd, buffer, size, offset))
-WRAP(ssize_t, writev, false, ERRORS(EINTR, EAGAIN, EPIPE),
-     (int fd, const struct iovec *parts, int count), (fd, parts, 1), (fd, parts, count))
 
-WRAP_WHOLE(connect, true, ERRORS(EINTR, EAGAIN, ECONNREFUSED, ETIMEDOUT, ENETUNREACH),
+WRAP_WHOLE(connect, of_socket(fd), ERRORS(EINTR, EAGAIN, ECONNREFUSED, ETIMEDOUT, ENETUNREACH),
            (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
-WRAP_WHOLE(accept4, true, ERRORS(EINTR, EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOMEM),
+WRAP_WHOLE(accept4, of_socket(fd), ERRORS(EINTR, EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOMEM),
            (int fd, struct sockaddr *address, socklen_t *length, int flags),
            (fd, address, length, flags))
 WRAP_WHOLE(socket, false, ERRORS(EMFILE, ENFILE, ENOBUFS, EAFNOSUPPORT),
            (int domain, int type, int protocol), (domain, type, protocol))
-WRAP_WHOLE(bind, false, ERRORS(EADDRINUSE, EADDRNOTAVAIL, EACCES),
+WRAP_WHOLE(bind, of_any(fd), ERRORS(EADDRINUSE, EADDRNOTAVAIL, EACCES),
            (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
-WRAP_WHOLE(listen, false, ERRORS(EADDRINUSE), (int fd, int backlog), (fd, backlog))
-WRAP_WHOLE(shutdown, false, ERRORS(ENOTCONN), (int fd, int how), (fd, how))
-WRAP_WHOLE(getsockname, false, ERRORS(ENOBUFS),
+WRAP_WHOLE(listen, of_any(fd), ERRORS(EADDRINUSE), (int fd, int backlog), (fd, backlog))
+WRAP_WHOLE(shutdown, of_any(fd), ERRORS(ENOTCONN), (int fd, int how), (fd, how))
+WRAP_WHOLE(getsockname, of_any(fd), ERRORS(ENOBUFS),
            (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
-WRAP_WHOLE(getpeername, false, ERRORS(ENOTCONN),
+WRAP_WHOLE(getpeername, of_any(fd), ERRORS(ENOTCONN),
            (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
-WRAP_WHOLE(getsockopt, false, ERRORS(ENOPROTOOPT),
+WRAP_WHOLE(getsockopt, of_any(fd), ERRORS(ENOPROTOOPT),
            (int fd, int level, int option, void *value, socklen_t *length),
            (fd, level, option, value, length))
-WRAP_WHOLE(setsockopt, false, ERRORS(ENOPROTOOPT),
+WRAP_WHOLE(setsockopt, of_any(fd), ERRORS(ENOPROTOOPT),
            (int fd, int level, int option, const void *value, socklen_t length),
            (fd, level, option, value, length))
 WRAP_WHOLE(eventfd, false, ERRORS(EMFILE, ENOMEM), (unsigned value, int flags), (value, flags))
 WRAP_WHOLE(pipe2, false, ERRORS(EMFILE, ENFILE), (int fds[2], int flags), (fds, flags))
 
-/* Of a message, the first byte that there is. */
+/* Of several parts, something of the first that is not empty. */
+static struct iovec shorten(const struct iovec *parts, int fault)
+{
+    while (parts->iov_len == 0)
+        parts++;
+    return (struct iovec){.iov_base = parts->iov_base,
+                          .iov_len = fault == NOTHING ? 0 : (size_t)-fault};
+}
+
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    const struct iovec *part = message->msg_iov;
-    int fault =
-        next_fault("sendmsg", true, ERRORS(EINTR, EAGAIN, SHORT, ECONNRESET, EPIPE, ENOBUFS));
+    int fault = next_fault("sendmsg", of_socket(fd),
+                           ERRORS(EINTR, EAGAIN, SHORT, ECONNRESET, EPIPE, ENOBUFS));
+    struct iovec part;
 
-    if (fault > 0)
-        return -1;
-    if (fault != SHORT)
-        return __real_sendmsg(fd, message, flags);
-    while (part->iov_len == 0)
-        part++;
-    return __real_send(fd, part->iov_base, 1, flags);
+    if (fault >= 0)
+        return fault > 0 ? -1 : __real_sendmsg(fd, message, flags);
+    part = shorten(message->msg_iov, fault);
+    return __real_send(fd, part.iov_base, part.iov_len, flags);
+}
+
+ssize_t __real_writev(int fd, const struct iovec *parts, int count);
+ssize_t __wrap_writev(int fd, const struct iovec *parts, int count);
+
+ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)
+{
+    int fault = next_fault("writev", of_any(fd), ERRORS(EINTR, EAGAIN, SHORT, EPIPE));
+    struct iovec part;
+
+    if (fault >= 0)
+        return fault > 0 ? -1 : __real_writev(fd, parts, count);
+    part = shorten(parts, fault);
+    return __real_writev(fd, &part, 1);
 }
 
 /* A descriptor is closed, whatever close says of it. */
@@ -290,7 +328,7 @@ int __wrap_close(int fd);
 
 int __wrap_close(int fd)
 {
-    int fault = next_fault("close", false, ERRORS(EINTR, EIO));
+    int fault = next_fault("close", of_any(fd), ERRORS(EINTR, EIO));
     int rc = __real_close(fd);
 
     if (fault <= 0)

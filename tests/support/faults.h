@@ -11,11 +11,15 @@
 
 #include <sys/types.h>
 
-/* In place of an errno: a part of what was asked for is done, one byte. */
-enum { SHORT = -1 };
+/* In place of an errno: a part of what was asked for is done, one byte, or so many, -n; or nothing
+ * is, and 0 answered. */
+enum { SHORT = -1, NOTHING = -1000 };
 
 /* What the next calls answer that transfer bytes, connect or accept, in order; 0: the truth. */
 void set_faults(int first, int second, int third);
+
+/* The same for all calls on this descriptor, and only for those: also what is no socket's. */
+void set_faults_of(int fd, int first, int second, int third);
 
 /* Since then: how many of these faults were met, and how many such calls there were. */
 int faults_met(void);
