@@ -90,6 +90,21 @@ int make_listener(struct sockaddr_in *address, int backlog)
     return fd;
 }
 
+int make_unix_listener(char *name, size_t size, int backlog)
+{
+    cora_address address = {.length = sizeof address.storage};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+
+    rc = bind(fd, &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t));
+    assert_int_equal(rc, 0);
+    rc = listen(fd, backlog);
+    assert_int_equal(rc, 0);
+    rc = getsockname(fd, (struct sockaddr *)&address.storage, &address.length);
+    assert_int_equal(rc, 0);
+    cora_address_format(&address, name, size);
+    return fd;
+}
+
 int connect_tcp(const struct sockaddr_in *address)
 {
     int fd = make_tcp();

@@ -31,6 +31,9 @@ int make_tcp(void);
 int make_listener(struct sockaddr_in *address, int backlog);
 int connect_tcp(const struct sockaddr_in *address);
 
+/* A listening Unix socket that is in no file system: its name, "@...", is the kernel's choice. */
+int make_unix_listener(char *name, size_t size, int backlog);
+
 /* How many descriptors this process has open. */
 int count_descriptors(void);
 

@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* Runs the body of a test, which returns 0, and leaves as many descriptors as there were. */
@@ -332,27 +331,11 @@ TEST(a_cancelled_attempt_closes_its_socket_and_makes_no_protocol)
     assert_string_equal(trace_text, "");
 }
 
-/* The name of a listening Unix socket: the kernel has given it one, which is in no file system. */
-static int listen_unix(char *name, size_t size)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
-    cora_address address = {.length = sizeof address.storage};
-
-    rc = bind(fd, &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t));
-    assert_int_equal(rc, 0);
-    rc = listen(fd, 0);
-    assert_int_equal(rc, 0);
-    rc = getsockname(fd, (struct sockaddr *)&address.storage, &address.length);
-    assert_int_equal(rc, 0);
-    cora_address_format(&address, name, size);
-    return fd;
-}
-
 static int is_cancelled_once_it_is_connected(void *arg)
 {
     struct recorder recorder = {0};
     char name[CORA_ADDRESS_TEXT_SIZE];
-    int listener = listen_unix(name, sizeof name), rc;
+    int listener = make_unix_listener(name, sizeof name, 0), rc;
     cora_task *task = cora_create_task(connects, .recorder = &recorder, .path = name);
 
     (void)arg;
@@ -380,7 +363,7 @@ static int talks_to_a_name(void *arg)
     struct recorder recorder = {0}, second = {0};
     cora_transport *transport = NULL;
     char name[CORA_ADDRESS_TEXT_SIZE];
-    int listener = listen_unix(name, sizeof name), peer, rc;
+    int listener = make_unix_listener(name, sizeof name, 0), peer, rc;
 
     (void)arg;
     assert_int_equal(name[0], '@');

@@ -2,166 +2,16 @@
  * A host with several addresses: in which order they are tried, who wins, and what is left of the
  * others. What the resolver answers and how long each attempt takes is said by the test.
  */
+#include "support/hosts.h"
 #include "support/protocol.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/virtual.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-enum { MOST = 6, NEVER = 1000 };
-
-/* One of the host's addresses; its port is its place in the list, from 1 on. */
-static struct host {
-    const char *name; /* "4a", "6b": the first is the family */
-    double seconds;   /* that an attempt takes */
-    int error;        /* how it ends */
-    bool stubborn;    /* it goes on when it is cancelled */
-    bool no_socket;   /* there is no descriptor for the first of its family */
-} hosts[MOST];
-static int host_count;
-static int opened; /* attempts */
-static int peers[MOST];
-static int peer_count;
-
-#define WORKS(name_, seconds_)                                                                     \
-    {                                                                                              \
-        .name = (name_), .seconds = (seconds_)                                                     \
-    }
-#define FAILS(name_, seconds_, error_)                                                             \
-    {                                                                                              \
-        .name = (name_), .seconds = (seconds_), .error = (error_)                                  \
-    }
-#define HANGS(name_)                                                                               \
-    {                                                                                              \
-        .name = (name_), .seconds = NEVER                                                          \
-    }
-#define STUBBORN(name_)                                                                            \
-    {                                                                                              \
-        .name = (name_), .seconds = NEVER, .stubborn = true                                        \
-    }
-#define NO_SOCKET(name_)                                                                           \
-    {                                                                                              \
-        .name = (name_), .no_socket = true                                                         \
-    }
-#define HOSTS(...)                                                                                 \
-    do {                                                                                           \
-        const struct host list[] = {__VA_ARGS__};                                                  \
-        host_count = (int)(sizeof list / sizeof list[0]);                                          \
-        memcpy(hosts, list, sizeof list);                                                          \
-    } while (0)
-
-static void close_peers(void)
-{
-    while (peer_count > 0)
-        close_fd(peers[--peer_count]);
-}
-
-/* ---- the resolver, and attempts ------------------------------------------------------------ */
-
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
-int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
-                       struct addrinfo **list);
-void __wrap_freeaddrinfo(struct addrinfo *list);
-int __real_socket(int domain, int type, int protocol);
-int __wrap_socket(int domain, int type, int protocol);
-int __wrap_cora_sock_connect(int fd, const struct sockaddr *address, socklen_t length);
-
-static struct addrinfo *make_info(int i)
-{
-    struct addrinfo *info = calloc(1, sizeof *info);
-    cora_address *address = calloc(1, sizeof *address);
-    bool six = hosts[i].name[0] == '6';
-
-    *info = (struct addrinfo){.ai_family = six ? AF_INET6 : AF_INET,
-                              .ai_socktype = SOCK_STREAM,
-                              .ai_addrlen = sizeof(struct sockaddr_in6),
-                              .ai_addr = (struct sockaddr *)&address->storage,
-                              .ai_canonname = (char *)address};
-    address->storage.ss_family = (sa_family_t)info->ai_family;
-    ((struct sockaddr_in *)&address->storage)->sin_port = htons((uint16_t)(i + 1));
-    return info;
-}
-
-int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
-                       struct addrinfo **list)
-{
-    struct addrinfo **link = list;
-
-    (void)host, (void)service;
-    if (hints->ai_flags & AI_NUMERICHOST)
-        return EAI_NONAME;
-    for (int i = 0; i < host_count; i++) {
-        *link = make_info(i);
-        link = &(*link)->ai_next;
-    }
-    *link = NULL;
-    return 0;
-}
-
-void __wrap_freeaddrinfo(struct addrinfo *list)
-{
-    while (list != NULL) {
-        struct addrinfo *next = list->ai_next;
-
-        free(list->ai_canonname);
-        free(list);
-        list = next;
-    }
-}
-
-/* Whatever families this machine has. Attempts are the only callers. */
-int __wrap_socket(int domain, int type, int protocol)
-{
-    opened++;
-    for (int i = 0; i < host_count; i++)
-        if (hosts[i].no_socket && domain == (hosts[i].name[0] == '6' ? AF_INET6 : AF_INET)) {
-            hosts[i].no_socket = false;
-            errno = EMFILE;
-            return -1;
-        }
-    return __real_socket(AF_UNIX, type, protocol);
-}
-
-/* The socket becomes one end of a pair. */
-static void become_connected(int fd)
-{
-    int pair[2], rc;
-
-    make_pair(pair);
-    rc = dup3(pair[0], fd, O_CLOEXEC);
-    assert_int_equal(rc, fd);
-    close_fd(pair[0]);
-    peers[peer_count++] = pair[1];
-}
-
-int __wrap_cora_sock_connect(int fd, const struct sockaddr *address, socklen_t length)
-{
-    const struct host *host = &hosts[ntohs(((const struct sockaddr_in *)address)->sin_port) - 1];
-    double now = cora_loop_time(cora_get_running_loop());
-    int rc;
-
-    assert_int_equal(length, sizeof(struct sockaddr_in6));
-    trace("%s@%.2f", host->name, now);
-    rc = cora_sleep(host->seconds);
-    if (rc < 0)
-        trace("-%s", host->name);
-    if (rc < 0 && host->stubborn)
-        rc = 0;
-    if (rc < 0)
-        return rc;
-    if (host->error == 0)
-        become_connected(fd);
-    return host->error;
-}
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
-
 /* ---- who asks ------------------------------------------------------------------------------ */
 
-static cora_connection_error errors[MOST];
-static cora_connection_errors all_errors = {.errors = errors, .room = MOST};
+static cora_connection_error errors[MOST_HOSTS];
+static cora_connection_errors all_errors = {.errors = errors, .room = MOST_HOSTS};
 static struct recorder recorder;
 
 static int connect_to_host(void *arg)
@@ -203,6 +53,12 @@ static void assert_connects(cora_connection_options options, int expected, const
     trace_text[0] = '\0';
 }
 
+static void assert_error(int i, const char *host, int error)
+{
+    assert_string_equal(host_name(&errors[i].address), host);
+    assert_int_equal(errors[i].error, error);
+}
+
 /* ---- one after the other ------------------------------------------------------------------- */
 
 TEST(without_a_delay_addresses_are_tried_one_after_the_other)
@@ -211,7 +67,7 @@ TEST(without_a_delay_addresses_are_tried_one_after_the_other)
           WORKS("4b", 0));
     assert_connects((cora_connection_options){0}, 0, "6a@0.00 6b@1.00 4a@3.00 made lost ");
     assert_int_equal(all_errors.count, 2);
-    assert_int_equal(opened, 3);
+    assert_int_equal(attempts.count, 3);
 }
 
 TEST(where_all_fail_the_first_error_is_told_and_all_are_there)
@@ -221,11 +77,9 @@ TEST(where_all_fail_the_first_error_is_told_and_all_are_there)
     assert_connects((cora_connection_options){0}, -ENETUNREACH,
                     "6a@0.00 4a@1.00 4b@2.00 ENETUNREACH@3.00 ");
     assert_int_equal(all_errors.count, 3);
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(errors[i].error, hosts[i].error);
-        assert_int_equal(((struct sockaddr_in *)&errors[i].address.storage)->sin_port,
-                         htons((uint16_t)(i + 1)));
-    }
+    assert_error(0, "6a", -ENETUNREACH);
+    assert_error(1, "4a", -ECONNREFUSED);
+    assert_error(2, "4b", -EHOSTUNREACH);
 }
 
 TEST(more_errors_than_there_is_room_for_are_counted)
@@ -237,17 +91,17 @@ TEST(more_errors_than_there_is_room_for_are_counted)
     assert_connects((cora_connection_options){0}, -ENETUNREACH,
                     "4a@0.00 4b@0.00 4c@0.00 ENETUNREACH@0.00 ");
     assert_int_equal(all_errors.count, 3);
-    assert_int_equal(errors[0].error, -ENETUNREACH);
+    assert_error(0, "4a", -ENETUNREACH);
     assert_int_equal(errors[1].error, 77);
 }
 
 TEST(an_address_without_a_socket_has_failed)
 {
-    HOSTS(NO_SOCKET("6a"), WORKS("4a", 1));
+    HOSTS(NO_SOCKET("6a", -EMFILE), WORKS("4a", 1));
     assert_connects((cora_connection_options){0}, 0, "4a@0.00 made lost ");
     assert_int_equal(all_errors.count, 1);
-    assert_int_equal(errors[0].error, -EMFILE);
-    HOSTS(NO_SOCKET("6a"), WORKS("4a", 1));
+    assert_error(0, "6a", -EMFILE);
+    HOSTS(NO_SOCKET("6a", -EMFILE), WORKS("4a", 1));
     assert_connects((cora_connection_options){.happy_eyeballs_delay = 9}, 0, "4a@0.00 made lost ");
 }
 
@@ -259,7 +113,7 @@ TEST(each_begins_a_delay_after_the_one_before_and_families_take_turns)
     assert_connects((cora_connection_options){.happy_eyeballs_delay = 0.25}, 0,
                     "6a@0.00 4a@0.25 6b@0.50 4b@0.75 -6a -4a -6b made lost ");
     assert_int_equal(all_errors.count, 0);
-    assert_int_equal(opened, 4);
+    assert_int_equal(attempts.count, 4);
 }
 
 TEST(an_early_one_wins_if_it_is_first_after_all)
@@ -276,8 +130,8 @@ TEST(after_a_failure_the_next_begins_at_once)
     assert_connects((cora_connection_options){.happy_eyeballs_delay = 0.25}, 0,
                     "6a@0.00 4a@0.10 6b@0.35 4b@0.55 -4a made lost ");
     assert_int_equal(all_errors.count, 2);
-    assert_int_equal(errors[0].error, -ENETUNREACH);
-    assert_int_equal(errors[1].error, -ECONNREFUSED);
+    assert_error(0, "6a", -ENETUNREACH);
+    assert_error(1, "6b", -ECONNREFUSED);
 }
 
 TEST(where_all_fail_side_by_side_the_error_is_that_which_came_first)
@@ -286,8 +140,8 @@ TEST(where_all_fail_side_by_side_the_error_is_that_which_came_first)
     assert_connects((cora_connection_options){.happy_eyeballs_delay = 0.25}, -ECONNREFUSED,
                     "6a@0.00 4a@0.25 ECONNREFUSED@3.00 ");
     assert_int_equal(all_errors.count, 2);
-    assert_int_equal(errors[0].error, -ECONNREFUSED);
-    assert_int_equal(errors[1].error, -ETIMEDOUT);
+    assert_error(0, "4a", -ECONNREFUSED);
+    assert_error(1, "6a", -ETIMEDOUT);
 }
 
 TEST(a_negative_delay_begins_all_at_once)
@@ -309,7 +163,7 @@ TEST(one_that_succeeds_too_late_is_closed)
     HOSTS(STUBBORN("6a"), WORKS("4a", 1));
     assert_connects((cora_connection_options){.happy_eyeballs_delay = 0.25}, 0,
                     "6a@0.00 4a@0.25 -6a made lost ");
-    assert_int_equal(opened, 2);
+    assert_int_equal(attempts.count, 2);
 }
 
 /* ---- their order --------------------------------------------------------------------------- */
@@ -346,6 +200,31 @@ TEST(the_first_addresses_family_comes_first)
                     "4a@0.00 4b@0.00 6a@0.00 EIO@0.00 ");
 }
 
+/* ---- from a local address ------------------------------------------------------------------ */
+
+TEST(each_socket_is_bound_to_the_first_local_address_of_its_family_that_can_be_had)
+{
+    HOSTS(FAILS("6a", 1, -ENETUNREACH), WORKS("4a", 1));
+    LOCALS(NO_BIND("4a", -EADDRINUSE), WORKS("6a", 0), WORKS("4b", 0), WORKS("4c", 0));
+    assert_connects((cora_connection_options){.local_host = "local"}, 0,
+                    "bind 6a 6a@0.00 bind 4a bind 4b 4a@1.00 made lost ");
+    assert_int_equal(all_errors.count, 2);
+    assert_error(0, "6a", -ENETUNREACH);
+    assert_error(1, "4a", -EADDRINUSE);
+}
+
+TEST(an_attempt_that_cannot_be_bound_is_not_made)
+{
+    HOSTS(WORKS("6a", 1), WORKS("4a", 1));
+    LOCALS(NO_BIND("6a", -EADDRINUSE), NO_BIND("6b", -EACCES));
+    assert_connects((cora_connection_options){.local_host = "local", .happy_eyeballs_delay = 9},
+                    -EADDRINUSE, "bind 6a bind 6b EADDRINUSE@0.00 ");
+    assert_int_equal(all_errors.count, 3);
+    assert_error(0, "6a", -EADDRINUSE);
+    assert_error(1, "6b", -EACCES);
+    assert_error(2, "4a", -EADDRNOTAVAIL);
+}
+
 /* ---- cancelled ----------------------------------------------------------------------------- */
 
 static void cancel(void *task)
@@ -373,7 +252,7 @@ TEST(a_cancellation_ends_all_attempts_and_closes_their_sockets)
     rc = run(is_cancelled, &(double){0.3});
     assert_int_equal(rc, -ECANCELED);
     assert_string_equal(trace_text, "6a@0.00 4a@0.25 -6a -4a ECANCELED@0.30 ");
-    assert_int_equal(opened, 2);
+    assert_int_equal(attempts.count, 2);
     assert_int_equal(all_errors.count, 0);
 }
 
@@ -391,9 +270,9 @@ TEST(one_that_comes_together_with_a_winner_closes_its_socket)
 static int has_its_attempts_cancelled(void *arg)
 {
     cora_connection_options options = {.happy_eyeballs_delay = 0.25};
-    cora_task *task = cora_create_task_arg(connect_to_host, &options), *tasks[MOST];
+    cora_task *task = cora_create_task_arg(connect_to_host, &options), *tasks[MOST_HOSTS];
     int rc = cora_sleep(0.6);
-    size_t count = cora_all_tasks(NULL, tasks, MOST);
+    size_t count = cora_all_tasks(NULL, tasks, MOST_HOSTS);
 
     (void)arg;
     assert_int_equal(rc, 0);

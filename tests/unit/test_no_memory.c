@@ -9,6 +9,7 @@
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include <arpa/inet.h>
 #include <unistd.h>
 
 enum { MOST = 20 };
@@ -465,6 +466,56 @@ static int use_files(void *arg)
 TEST(names_and_files)
 {
     assert_runs(use_files);
+}
+
+/* ---- connections ---------------------------------------------------------------------------- */
+
+struct connector {
+    cora_connection_options options;
+    char port[8];
+    struct recorder recorder;
+};
+
+static int connect_once(void *arg)
+{
+    struct connector *connector = arg;
+    struct recorder *recorder = &connector->recorder;
+    int before = count_descriptors(), rc;
+
+    recorder->made = 0;
+    rc = cora_create_connection(record, recorder, "127.0.0.1", connector->port, &connector->options,
+                                NULL);
+    assert_int_equal(recorder->made, rc == 0);
+    if (rc == 0) {
+        int lost;
+
+        cora_transport_close(recorder->transport);
+        lost = wait_lost(recorder);
+        assert_int_equal(lost, 0);
+    }
+    assert_int_equal(count_descriptors(), before);
+    return rc;
+}
+
+static int make_connections(void *arg)
+{
+    struct connector connector = {.recorder = {.silent = true}};
+    struct sockaddr_in address;
+    int listener = make_listener(&address, 100);
+
+    (void)arg;
+    snprintf(connector.port, sizeof connector.port, "%u", ntohs(address.sin_port));
+    assert_fails_cleanly(connect_once, &connector);
+    connector.options.happy_eyeballs_delay = 1;
+    connector.options.local_host = "127.0.0.1";
+    assert_fails_cleanly(connect_once, &connector);
+    close_fd(listener);
+    return 0;
+}
+
+TEST(a_connection)
+{
+    assert_runs(make_connections);
 }
 
 /* ---- streams -------------------------------------------------------------------------------- */
