@@ -1,8 +1,11 @@
 /* CPython's test_events.py: what an event loop does, and its handles. */
+#include "support/hosts.h"
+#include "support/protocol.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -782,6 +785,255 @@ TEST(TimerTests_test_timer)
     run_once();
     cora_handle_unref(timer);
     end();
+}
+
+/* ---- connections ---------------------------------------------------------------------------- */
+
+/* Runs the body of a test as the main task. It returns 0, and no descriptor is left behind. */
+static void run_connection(cora_task_fn *fn)
+{
+    int before = count_descriptors();
+    int rc = run_virtual(fn, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(count_descriptors(), before);
+    assert_int_equal(reports.count, 0);
+}
+
+static void port_text(const struct sockaddr_in *address, char text[8])
+{
+    snprintf(text, 8, "%u", ntohs(address->sin_port));
+}
+
+/* Which is nobody's. */
+static void find_unused_port(char text[8])
+{
+    struct sockaddr_in address;
+
+    close_fd(make_listener(&address, 1));
+    port_text(&address, text);
+}
+
+struct serve_once_args {
+    int listener;
+};
+
+/* A request, an answer, the end. */
+static int serve_once(void *arg)
+{
+    struct serve_once_args *a = arg;
+    int fd = cora_sock_accept(a->listener, NULL, NULL), rc;
+    char request[64];
+    ssize_t got = cora_sock_recv(fd, request, sizeof request);
+
+    assert_true(got > 0);
+    assert_memory_equal(request, "GET / ", 6);
+    rc = cora_sock_sendall(fd, "HTTP/1.0 200 OK\r\n\r\n", 19, NULL);
+    assert_int_equal(rc, 0);
+    close_fd(fd);
+    return 0;
+}
+
+/* A client that is connected asks, and gets an answer. */
+static int ask_and_lose(struct recorder *recorder, cora_transport *transport, int listener)
+{
+    cora_task *server = cora_create_task(serve_once, .listener = listener);
+    int rc;
+
+    assert_ptr_equal(recorder->transport, transport);
+    assert_non_null(cora_transport_get_extra_info(transport, "sockname"));
+    rc = cora_transport_write(transport, "GET / HTTP/1.0\r\n\r\n", 18);
+    assert_int_equal(rc, 0);
+    rc = wait_lost(recorder);
+    assert_int_equal(rc, 0);
+    assert_true(recorder->received > 0);
+    assert_int_equal(recorder->error, 0);
+    cora_transport_unref(transport);
+    close_fd(listener);
+    return cora_await_unref(server);
+}
+
+static int connect_to_host(void *arg)
+{
+    struct recorder recorder = {0};
+    cora_transport *transport = NULL;
+    struct sockaddr_in address;
+    int listener = make_listener(&address, 1), rc;
+    char port[8];
+
+    (void)arg;
+    port_text(&address, port);
+    rc = cora_create_connection(record, &recorder, "127.0.0.1", port, NULL, &transport);
+    assert_int_equal(rc, 0);
+    return ask_and_lose(&recorder, transport, listener);
+}
+
+TEST(EventLoopTestsMixin_test_create_connection)
+{
+    run_connection(connect_to_host);
+}
+
+static int connect_to_path(void *arg)
+{
+    struct recorder recorder = {0};
+    cora_transport *transport = NULL;
+    char name[CORA_ADDRESS_TEXT_SIZE];
+    int listener = make_unix_listener(name, sizeof name, 1), rc;
+
+    (void)arg;
+    rc = cora_create_unix_connection(record, &recorder, name, NULL, &transport);
+    assert_int_equal(rc, 0);
+    return ask_and_lose(&recorder, transport, listener);
+}
+
+TEST(EventLoopTestsMixin_test_create_unix_connection)
+{
+    run_connection(connect_to_path);
+}
+
+static int connect_from_port(void *arg)
+{
+    struct recorder recorder = {0};
+    struct sockaddr_in address;
+    int listener = make_listener(&address, 1), rc;
+    char port[8], own[8], expected[32], text[CORA_ADDRESS_TEXT_SIZE];
+    cora_connection_options options = {.local_host = "127.0.0.1", .local_service = own};
+
+    (void)arg;
+    port_text(&address, port);
+    find_unused_port(own);
+    rc = cora_create_connection(record, &recorder, "127.0.0.1", port, &options, NULL);
+    assert_int_equal(rc, 0);
+    snprintf(expected, sizeof expected, "127.0.0.1:%s", own);
+    cora_address_format(cora_transport_get_extra_info(recorder.transport, "sockname"), text,
+                        sizeof text);
+    assert_string_equal(text, expected);
+    cora_transport_close(recorder.transport);
+    close_fd(listener);
+    return wait_lost(&recorder);
+}
+
+TEST(EventLoopTestsMixin_test_create_connection_local_addr)
+{
+    run_connection(connect_from_port);
+}
+
+/* What the call from a "local" address says, with every attempt's error. */
+struct from_local {
+    int rc;
+    cora_connection_error errors[MOST_HOSTS];
+    cora_connection_errors all;
+};
+static struct from_local from_local;
+
+static int connect_from_local(void *arg)
+{
+    struct recorder recorder = {0};
+    cora_connection_options options = {.local_host = "local", .errors = &from_local.all};
+
+    (void)arg;
+    from_local.all = (cora_connection_errors){.errors = from_local.errors, .room = MOST_HOSTS};
+    from_local.rc = cora_create_connection(record, &recorder, "host", "1", &options, NULL);
+    assert_int_equal(recorder.made, 0);
+    return 0;
+}
+
+TEST(EventLoopTestsMixin_test_create_connection_local_addr_skip_different_family)
+{
+    HOSTS(FAILS("4a", 0, -ECONNREFUSED));
+    LOCALS(WORKS("6b", 0), WORKS("4b", 0));
+    run_connection(connect_from_local);
+    assert_int_equal(from_local.rc, -ECONNREFUSED);
+    assert_string_equal(trace_text, "bind 4b 4a@0.00 ");
+}
+
+TEST(EventLoopTestsMixin_test_create_connection_local_addr_nomatch_family)
+{
+    HOSTS(WORKS("4a", 0));
+    LOCALS(WORKS("6b", 0));
+    run_connection(connect_from_local);
+    assert_int_equal(from_local.rc, -EADDRNOTAVAIL);
+    assert_int_equal(from_local.all.count, 1);
+    assert_string_equal(host_name(&from_local.errors[0].address), "4a");
+    assert_string_equal(trace_text, "");
+}
+
+static int connect_from_a_port_in_use(void *arg)
+{
+    struct recorder recorder = {0};
+    struct sockaddr_in address;
+    int listener = make_listener(&address, 1), rc;
+    char port[8], expected[32], text[CORA_ADDRESS_TEXT_SIZE];
+    cora_connection_error error;
+    cora_connection_errors all = {.errors = &error, .room = 1};
+    cora_connection_options options = {
+        .local_host = "127.0.0.1", .local_service = port, .errors = &all};
+
+    (void)arg;
+    port_text(&address, port);
+    rc = cora_create_connection(record, &recorder, "127.0.0.1", port, &options, NULL);
+    assert_int_equal(rc, -EADDRINUSE);
+    assert_int_equal(all.count, 1);
+    assert_int_equal(error.error, -EADDRINUSE);
+    snprintf(expected, sizeof expected, "127.0.0.1:%s", port);
+    assert_string_equal(cora_address_format(&error.address, text, sizeof text), expected);
+    close_fd(listener);
+    return 0;
+}
+
+TEST(EventLoopTestsMixin_test_create_connection_local_addr_in_use)
+{
+    run_connection(connect_from_a_port_in_use);
+}
+
+struct client_args {
+    const struct sockaddr_in *address;
+};
+
+static int client(void *arg)
+{
+    struct client_args *a = arg;
+    int fd = connect_tcp(a->address), rc;
+    char answer[99] = "";
+    ssize_t got;
+
+    rc = cora_sock_sendall(fd, "test data", 9, NULL);
+    assert_int_equal(rc, 0);
+    got = cora_sock_recv(fd, answer, sizeof answer - 1);
+    assert_int_equal(got, 5);
+    assert_string_equal(answer, "roger");
+    close_fd(fd);
+    return 0;
+}
+
+static int take_accepted_socket(void *arg)
+{
+    struct recorder recorder = {0};
+    struct sockaddr_in address;
+    int listener = make_listener(&address, 1), fd, rc;
+    cora_task *task = cora_create_task(client, .address = &address);
+
+    (void)arg;
+    fd = cora_sock_accept(listener, NULL, NULL);
+    assert_true(fd >= 0);
+    rc = cora_connect_accepted_socket(record, &recorder, fd, NULL);
+    assert_int_equal(rc, 0);
+    rc = wait_received(&recorder, 9);
+    assert_int_equal(rc, 0);
+    assert_string_equal(recorder.text, "test data");
+    rc = cora_transport_write(recorder.transport, "roger", 5);
+    assert_int_equal(rc, 0);
+    rc = wait_lost(&recorder);
+    assert_int_equal(rc, 0);
+    assert_int_equal(recorder.made, 1);
+    assert_int_equal(recorder.lost, 1);
+    close_fd(listener);
+    return cora_await_unref(task);
+}
+
+TEST(EventLoopTestsMixin_test_connect_accepted_socket)
+{
+    run_connection(take_accepted_socket);
 }
 
 /* ---- the running loop ----------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 /* CPython's test_sock_lowlevel.py: sockets, one call at a time. */
+#include "support/protocol.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/virtual.h"
@@ -617,4 +618,33 @@ static int cancel_accept(void *arg)
 TEST(BaseSockTestsMixin_test_cancel_sock_accept)
 {
     run(cancel_accept, NULL);
+}
+
+/* ---- and into a transport ------------------------------------------------------------------- */
+
+static int make_a_transport_of_it(void *arg)
+{
+    struct recorder recorder = {0};
+    struct address address;
+    int listener = listen_on(AF_INET, &address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+    cora_task *task = cora_create_task(server, .listener = listener);
+
+    (void)arg;
+    rc = connect_to(fd, &address);
+    assert_int_equal(rc, 0);
+    rc = cora_create_connection_sock(record, &recorder, fd, NULL, NULL);
+    assert_int_equal(rc, 0);
+    rc = cora_transport_write(recorder.transport, GET, strlen(GET));
+    assert_int_equal(rc, 0);
+    rc = wait_lost(&recorder);
+    assert_int_equal(rc, 0);
+    assert_string_equal(recorder.text, OK);
+    close_fd(listener);
+    return cora_await_unref(task);
+}
+
+TEST(BaseSockTestsMixin_test_create_connection_sock)
+{
+    run(make_a_transport_of_it, NULL);
 }
