@@ -38,8 +38,11 @@ static void format_unix(const cora_address *address, char *text, size_t size)
         length = strnlen(sun->sun_path, length);
     if (length >= size)
         length = size - 1;
-    for (size_t i = 0; i < length; i++)
-        text[i] = sun->sun_path[i] != '\0' ? sun->sun_path[i] : '@';
+    for (size_t i = 0; i < length; i++) {
+        text[i] = sun->sun_path[i];
+        if (text[i] == '\0')
+            text[i] = '@';
+    }
     text[length] = '\0';
 }
 

@@ -155,10 +155,10 @@ static int connect_to_one_of(struct connecting *connecting, const struct addrinf
     bool happy = options->happy_eyeballs_delay != 0;
     int first = options->interleave != 0 ? options->interleave : happy;
     struct attempt *attempts;
-    size_t count = 0, i = 0;
+    size_t count = 1, i = 0;
     int rc;
 
-    for (const struct addrinfo *to = list; to != NULL; to = to->ai_next)
+    for (const struct addrinfo *to = list; to->ai_next != NULL; to = to->ai_next)
         count++;
     attempts = calloc(count, sizeof *attempts);
     if (attempts == NULL)

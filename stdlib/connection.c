@@ -109,7 +109,7 @@ int cora_create_unix_connection(cora_protocol_factory *factory, void *arg, const
 int cora_create_unix_connection_sock(cora_protocol_factory *factory, void *arg, int fd,
                                      const cora_connection_options *options, cora_transport **ret)
 {
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {0};
 
     if (getsockname(fd, (struct sockaddr *)&name, &(socklen_t){sizeof name}) < 0)
         return -errno;
