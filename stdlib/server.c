@@ -30,6 +30,7 @@ struct cora_server {
     cora_context *context; /* in which it was created */
     cora_protocol_factory *factory;
     void *arg;
+    void *kept; /* memory that goes with it */
     struct cora__link of_loop;
     struct cora__link *clients; /* transports; each has a reference to the server */
     cora_wait_queue closing;    /* in wait_closed */
@@ -123,7 +124,13 @@ void cora_server_unref(cora_server *server)
     if (server == NULL || --server->refs > 0)
         return;
     cora_context_unref(server->context);
+    free(server->kept);
     free(server);
+}
+
+void cora__server_keep(cora_server *server, void *memory)
+{
+    server->kept = memory;
 }
 
 /* Those who wait for its end go on, and it no longer keeps itself. */

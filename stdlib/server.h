@@ -14,6 +14,9 @@
 int cora__server_new(cora_protocol_factory *factory, void *arg, const cora_server_options *options,
                      size_t room, cora_server **ret);
 
+/* What the factory's argument points to, from malloc: it goes with the server. */
+void cora__server_keep(cora_server *server, void *memory);
+
 /* A socket that is to listen, the server's from then on. 0, -EBADF, -EBUSY, -ENOMEM: it is not. */
 int cora__server_add(cora_server *server, int fd);
 

@@ -199,4 +199,5 @@ void cora__stream_forsake(struct cora__stream *stream)
     forsake(&stream->reader.waiters);
     forsake(&stream->writer.drainers);
     forsake(&stream->writer.closers);
+    stream->protocol.methods = &cora__stream_methods;
 }

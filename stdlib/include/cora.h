@@ -24,7 +24,6 @@
 #include <cora/lock.h>
 #include <cora/loop.h>
 #include <cora/names.h>
-#include <cora/pipe.h>
 #include <cora/protocol.h>
 #include <cora/queue.h>
 #include <cora/run.h>

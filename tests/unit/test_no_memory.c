@@ -3,7 +3,7 @@
  * then the second, and so on. It says -ENOMEM (or NULL), and nothing is lost or leaked.
  */
 #include "support/allocation.h"
-#include "support/protocol.h"
+#include "support/server.h"
 #include "support/socket.h"
 #include "support/streams.h"
 #include "support/test.h"
@@ -617,6 +617,102 @@ TEST(a_stream)
     assert_string_equal(reports.message, "Fatal error: protocol.data_received() call failed.");
 }
 
+static int echo_byte(cora_stream_reader *reader, cora_stream_writer *writer, void *arg)
+{
+    char byte;
+    ssize_t size = cora_stream_reader_read(reader, &byte, 1);
+
+    (void)arg;
+    return size == 1 ? cora_stream_writer_write(writer, &byte, 1) : (int)size;
+}
+
+/* Its connection is served, or closed and reported. Whether an allocation was refused. */
+static bool serve_without_memory(cora_server *server, int nth)
+{
+    int before = reports.count, fd, rc;
+    bool refused;
+    char byte = 0;
+    ssize_t size;
+
+    refuse_allocation(nth);
+    fd = connect_server(server);
+    rc = cora_sleep(1);
+    refused = allocation_was_refused();
+    refuse_allocation(0);
+    assert_int_equal(rc, 0);
+    size = cora_sock_sendall(fd, "x", 1, NULL) == 0 ? cora_sock_recv(fd, &byte, 1) : 0;
+    assert_int_equal(size <= 0, refused);
+    assert_int_equal(byte, refused ? 0 : 'x');
+    assert_int_equal(reports.count - before, refused);
+    close_fd(fd);
+    return refused;
+}
+
+static int serve_all(void *arg)
+{
+    cora_server *server = NULL;
+    int nth = 0, rc = cora_start_server(echo_byte, NULL, "127.0.0.1", "0", NULL, &server);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    serve_without_memory(server, 0);
+    while (serve_without_memory(server, ++nth))
+        assert_true(nth < MOST);
+    assert_true(nth > 4);
+    cora_server_close(server);
+    rc = cora_server_wait_closed(server);
+    cora_server_unref(server);
+    return rc;
+}
+
+TEST(the_connections_of_a_server)
+{
+    int rc = run_virtual(serve_all, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
+static int open_and_close(void *arg)
+{
+    cora_stream_reader *reader;
+    cora_stream_writer *writer;
+    int rc = cora_open_connection("127.0.0.1", arg, NULL, &reader, &writer);
+
+    if (rc == 0)
+        cora_stream_writer_unref(writer);
+    return rc;
+}
+
+static int start_and_close(void *arg)
+{
+    cora_server *server = NULL;
+    int rc = cora_start_unix_server(echo_byte, NULL, arg, NULL, &server);
+
+    if (rc == 0)
+        cora_server_close(server);
+    cora_server_unref(server);
+    return rc;
+}
+
+static int start_and_open(void *arg)
+{
+    struct sockaddr_in address;
+    int listener = make_listener(&address, MOST);
+    char port[8];
+
+    (void)arg;
+    snprintf(port, sizeof port, "%u", ntohs(address.sin_port));
+    assert_fails_cleanly(open_and_close, port);
+    assert_fails_cleanly(start_and_close, (void *)socket_path());
+    close_fd(listener);
+    return 0;
+}
+
+TEST(a_connection_and_a_server_of_streams)
+{
+    assert_runs(start_and_open);
+}
+
 /* ---- deadlines ----------------------------------------------------------------------------- */
 
 static int sleep_in_a_timeout(void *arg)
@@ -649,80 +745,4 @@ static int move_the_deadline_of_another(void *arg)
 TEST(the_deadline_of_another_task_is_moved_all_the_same)
 {
     assert_runs(move_the_deadline_of_another);
-}
-
-/* ---- transports ----------------------------------------------------------------------------- */
-
-typedef int connect_fn(cora_protocol_factory *factory, void *arg, int fd, cora_transport **ret);
-
-struct connecting {
-    connect_fn *connect;
-    void (*make_ends)(int fds[2]);
-    int end;
-};
-
-/* What could not become a transport's is still the caller's. */
-static int connect_an_end(void *arg)
-{
-    const struct connecting *a = arg;
-    struct recorder recorder = {.silent = true};
-    cora_transport *transport = NULL;
-    int fds[2], rc;
-
-    a->make_ends(fds);
-    rc = a->connect(record, &recorder, fds[a->end], &transport);
-    assert_int_equal(transport != NULL, rc == 0);
-    if (rc == 0) {
-        cora_transport_close(transport);
-        cora_transport_unref(transport);
-        rc = wait_lost(&recorder);
-    } else {
-        assert_int_equal(recorder.error, -ENOMEM);
-        close_fd(fds[a->end]);
-    }
-    assert_int_equal(recorder.lost, 1);
-    close_fd(fds[!a->end]);
-    return rc;
-}
-
-/* Some of it went, and what should have followed cannot be kept. */
-static int write_more_than_fits(void *arg)
-{
-    static const char data[1 << 20];
-    struct recorder recorder = {.silent = true};
-    int fds[2], rc, lost;
-
-    (void)arg;
-    make_pipe(fds);
-    rc = cora_connect_write_pipe(record, &recorder, fds[1], NULL);
-    if (rc == 0) {
-        rc = cora_transport_write(recorder.transport, data, sizeof data);
-        if (rc == 0)
-            cora_transport_abort(recorder.transport);
-        lost = wait_lost(&recorder);
-        assert_int_equal(lost, 0);
-        assert_int_equal(recorder.error, rc);
-    } else {
-        close_fd(fds[1]);
-    }
-    close_fd(fds[0]);
-    return rc;
-}
-
-static int connect_ends(void *arg)
-{
-    static struct connecting cases[] = {{cora_connect_accepted_socket, make_pair, 0},
-                                        {cora_connect_read_pipe, make_pipe, 0},
-                                        {cora_connect_write_pipe, make_pipe, 1}};
-
-    (void)arg;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_fails_cleanly(connect_an_end, &cases[i]);
-    assert_fails_cleanly(write_more_than_fits, NULL);
-    return 0;
-}
-
-TEST(transports)
-{
-    assert_runs(connect_ends);
 }

@@ -58,6 +58,8 @@ typedef struct cora_connection_options {
     int interleave;
 
     cora_connection_errors *errors; /* NULL: not wanted */
+
+    size_t limit; /* cora_open_connection and its kin alone: of the reader; 0: CORA_STREAM_LIMIT */
 } cora_connection_options;
 
 /*

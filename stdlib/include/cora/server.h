@@ -50,6 +50,10 @@ typedef struct cora_server_options {
 
     cora_address *ret_address; /* where it fails: which could not be had. NULL: not wanted */
 
+    /* ---- cora_start_server and its kin alone ---- */
+
+    size_t limit; /* of the readers; 0: CORA_STREAM_LIMIT */
+
     /* ---- Unix sockets alone ---- */
 
     int cleanup_socket; /* CORA_OFF: the socket's file stays when the server is closed */

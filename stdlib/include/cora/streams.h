@@ -32,6 +32,8 @@
 #define CORA_STREAMS_H
 
 #include <cora/base.h>
+#include <cora/connection.h>
+#include <cora/server.h>
 #include <cora/task.h>
 #include <cora/transport.h>
 
@@ -158,6 +160,64 @@ CORA_API cora_stream_writer *cora_stream_writer_ref(cora_stream_writer *writer);
 CORA_API void cora_stream_writer_unref(cora_stream_writer *writer);
 CORA_API cora_stream_reader *cora_stream_reader_ref(cora_stream_reader *reader);
 CORA_API void cora_stream_reader_unref(cora_stream_reader *reader);
+
+/* ---- connections --------------------------------------------------------------------------- */
+
+/*
+ * open_connection(): as cora_create_connection, with options->limit of the reader. *ret_reader and
+ * *ret_writer are one reference.
+ */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_open_connection(
+    const char *host, const char *service, const cora_connection_options *options,
+    cora_stream_reader **ret_reader, cora_stream_writer **ret_writer);
+
+/* open_connection(sock=): as cora_create_connection_sock. */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_open_connection_sock(
+    int fd, const cora_connection_options *options, cora_stream_reader **ret_reader,
+    cora_stream_writer **ret_writer);
+
+/* open_unix_connection(): as cora_create_unix_connection. */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_open_unix_connection(
+    const char *path, const cora_connection_options *options, cora_stream_reader **ret_reader,
+    cora_stream_writer **ret_writer);
+
+/* ---- servers ------------------------------------------------------------------------------- */
+
+/*
+ * What a server does with a connection, in a task of its own: asyncio's client_connected_cb. Reader
+ * and writer are lent until it returns: then its reference is given back, and with that the
+ * connection is closed, unless somebody else has taken one. What was written is still sent.
+ *
+ * Where it returns an error the connection is closed in any case, and the error is reported, as
+ * "Unhandled exception in client_connected_cb", unless it is -ECANCELED: nobody else notices.
+ */
+typedef int cora_client_connected(cora_stream_reader *reader, cora_stream_writer *writer,
+                                  void *arg);
+
+/*
+ * start_server(): as cora_create_server, with options->limit of the readers. Each connection has a
+ * task that calls handler(reader, writer, arg), in a copy of the context in which the server was
+ * created. To close the server does not end these tasks; cora_server_close_clients has them read
+ * the end.
+ */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_start_server(cora_client_connected *handler,
+                                                             void *arg, const char *host,
+                                                             const char *service,
+                                                             const cora_server_options *options,
+                                                             cora_server **ret);
+
+/* start_server(sock=): as cora_create_server_sock. */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_start_server_sock(
+    cora_client_connected *handler, void *arg, int fd, const cora_server_options *options,
+    cora_server **ret);
+
+/* start_unix_server(): as cora_create_unix_server and cora_create_unix_server_sock. */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_start_unix_server(
+    cora_client_connected *handler, void *arg, const char *path, const cora_server_options *options,
+    cora_server **ret);
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_start_unix_server_sock(
+    cora_client_connected *handler, void *arg, int fd, const cora_server_options *options,
+    cora_server **ret);
 
 /* ---- streams of one's own ------------------------------------------------------------------ */
 
