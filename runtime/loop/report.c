@@ -13,6 +13,13 @@ void cora_loop_set_exception_handler(cora_loop *loop, cora_exception_handler *ha
     loop->exception_arg = arg;
 }
 
+cora_exception_handler *cora_loop_get_exception_handler(const cora_loop *loop, void **ret_arg)
+{
+    if (ret_arg != NULL)
+        *ret_arg = loop->exception_arg;
+    return loop->exception_handler;
+}
+
 static void print_source(const char *line)
 {
     while (*line != '\0') {

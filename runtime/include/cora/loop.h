@@ -177,6 +177,10 @@ typedef void cora_exception_handler(cora_loop *loop, const cora_exception_contex
 /* Who gets the loop's reports; NULL: the default, a line on stderr. */
 CORA_API void cora_loop_set_exception_handler(cora_loop *loop, cora_exception_handler *handler,
                                               void *arg);
+
+/* That handler, and *ret_arg (NULL: not wanted) its argument; NULL where it is the default. */
+CORA_API cora_exception_handler *cora_loop_get_exception_handler(const cora_loop *loop,
+                                                                 void **ret_arg);
 CORA_API void cora_loop_call_exception_handler(cora_loop *loop,
                                                const cora_exception_context *context);
 CORA_API void cora_loop_default_exception_handler(cora_loop *loop,
