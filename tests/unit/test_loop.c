@@ -1,4 +1,5 @@
 /* The loop: the order inside an iteration, handles, stop and close, reports, threads, fork. */
+#include "support/capture.h"
 #include "support/test.h"
 #include "support/virtual.h"
 
@@ -587,29 +588,6 @@ TEST(a_report_goes_to_the_exception_handler_and_the_batch_goes_on)
     cora_loop_free(loop);
 }
 
-/* What `fn` writes to stderr. */
-static const char *capture(void (*fn)(void *arg), void *arg)
-{
-    static char text[1024];
-    int ends[2];
-    int before = dup(STDERR_FILENO);
-    int rc = pipe(ends);
-    ssize_t length;
-
-    assert_int_equal(rc, 0);
-    fflush(stderr);
-    dup2(ends[1], STDERR_FILENO);
-    fn(arg);
-    fflush(stderr);
-    dup2(before, STDERR_FILENO);
-    close(before);
-    close(ends[1]);
-    length = read(ends[0], text, sizeof text - 1);
-    close(ends[0]);
-    text[length > 0 ? length : 0] = '\0';
-    return text;
-}
-
 TEST(the_default_handler_prints_one_line_to_stderr)
 {
     cora_loop *loop = virtual_loop();
@@ -617,7 +595,7 @@ TEST(the_default_handler_prints_one_line_to_stderr)
     char expected[128];
 
     cora_loop_set_exception_handler(loop, NULL, NULL);
-    text = capture(complain, loop);
+    text = capture_stderr(complain, loop);
     snprintf(expected, sizeof expected, "cora: task 't': oh: %s\n", cora_strerror(-EIO));
     assert_string_equal(text, expected);
     assert_int_equal(reports.count, 0);
@@ -634,7 +612,7 @@ static void complain_barely(void *arg)
 TEST(the_default_handler_leaves_out_what_is_not_known)
 {
     cora_loop *loop = virtual_loop();
-    const char *text = capture(complain_barely, loop);
+    const char *text = capture_stderr(complain_barely, loop);
 
     assert_string_equal(text, "cora: oh\n");
     cora_loop_free(loop);
