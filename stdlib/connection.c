@@ -13,35 +13,13 @@ static const cora_connection_options no_options;
 
 /* ---- from a socket to a connection --------------------------------------------------------- */
 
-/*
- * A protocol and a transport for a connected socket, of whatever origin. 0; -ECANCELED: the
- * transport closes it; any other error: it is still the caller's.
- */
+/* A protocol and a transport for a connected socket, of whatever origin. */
 static int establish(cora_protocol_factory *factory, void *arg, int fd, cora_transport **ret)
 {
-    cora_protocol *protocol = factory(arg);
-    cora_transport *transport;
-    cora_waiter waiter;
-    int rc;
-
-    if (protocol == NULL)
-        return -ENOMEM;
-    cora_waiter_init(&waiter, "a connection", NULL);
-    rc = cora__socket_transport_create(cora_get_running_loop(), fd, protocol, &waiter, &transport);
-    if (rc < 0) {
-        cora__protocol_lost(protocol, rc);
-        return rc;
-    }
-    cora_transport_ref(transport);
-    rc = cora__transport_wait_made(transport, &waiter);
-    if (rc == 0 && ret != NULL)
-        *ret = transport;
-    else
-        cora_transport_unref(transport);
-    return rc;
+    return cora__transport_establish(cora__socket_transport_create, factory, arg, fd, ret);
 }
 
-/* The same for a socket that nobody else has. */
+/* The same for a socket that nobody else has: it is closed in any case. */
 static int establish_own(cora_protocol_factory *factory, void *arg, int fd, cora_transport **ret)
 {
     int rc = establish(factory, arg, fd, ret);

@@ -4,16 +4,14 @@
  */
 #include <cora/sock.h>
 
+#include "sigpipe.h"
 #include "sock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -28,46 +26,21 @@ struct transfer {
     size_t left;
 };
 
-/* SIGPIPE while it is held back, for calls that take no MSG_NOSIGNAL. */
-struct held_sigpipe {
-    sigset_t signal, before;
-    bool pending;
-};
-
-static void hold_sigpipe(struct held_sigpipe *held)
-{
-    sigset_t pending;
-
-    sigemptyset(&held->signal);
-    sigaddset(&held->signal, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &held->signal, &held->before);
-    /* One that is somebody else's can be pending only where it was blocked before. */
-    held->pending = sigismember(&held->before, SIGPIPE) == 1 && sigpending(&pending) == 0 &&
-                    sigismember(&pending, SIGPIPE) == 1;
-}
-
-static void release_sigpipe(struct held_sigpipe *held, bool came)
-{
-    if (came && !held->pending)
-        (void)sigtimedwait(&held->signal, NULL, &(struct timespec){0});
-    pthread_sigmask(SIG_SETMASK, &held->before, NULL);
-}
-
 /* How many bytes were moved; 0: the file's end; a negative errno. */
 static ssize_t move_in_kernel(const struct transfer *transfer, size_t size)
 {
-    struct held_sigpipe held;
+    struct cora__sigpipe held;
     off_t offset = transfer->next;
     ssize_t sent;
 
-    hold_sigpipe(&held);
+    cora__sigpipe_hold(&held);
     if (transfer->is_pipe)
         sent = splice(transfer->file, NULL, transfer->fd, NULL, size, SPLICE_F_NONBLOCK);
     else
         sent = sendfile(transfer->fd, transfer->file, &offset, size);
     if (sent < 0)
         sent = -errno;
-    release_sigpipe(&held, sent == -EPIPE);
+    cora__sigpipe_release(&held, sent == -EPIPE);
     return sent;
 }
 

@@ -9,7 +9,7 @@
 
 enum {
     DEFAULT_HIGH = 64 << 10,
-    WRITES_IN_VAIN = 5, /* before they are reported */
+    WRITES_IN_VAIN = 5, /* from which on they are reported */
 };
 
 /* ---- the transports of a loop -------------------------------------------------------------- */
@@ -77,6 +77,8 @@ static void connection_made(void *arg)
         methods->connection_made(transport->protocol, transport);
     if (cora_transport_is_reading(transport) && transport->kind->set_reading != NULL)
         transport->kind->set_reading(transport, true);
+    if (transport->kind->start != NULL && !transport->losing)
+        transport->kind->start(transport);
     if (transport->waiter != NULL)
         cora_waiter_wake(transport->waiter);
     transport->waiter = NULL;
@@ -146,6 +148,31 @@ int cora__transport_wait_made(cora_transport *transport, cora_waiter *waiter)
         transport->waiter = NULL;
         cora_transport_close(transport);
     }
+    return rc;
+}
+
+int cora__transport_establish(cora__transport_create *create, cora_protocol_factory *factory,
+                              void *arg, int fd, cora_transport **ret)
+{
+    cora_protocol *protocol = factory(arg);
+    cora_transport *transport;
+    cora_waiter waiter;
+    int rc;
+
+    if (protocol == NULL)
+        return -ENOMEM;
+    cora_waiter_init(&waiter, "a connection", NULL);
+    rc = create(cora_get_running_loop(), fd, protocol, &waiter, &transport);
+    if (rc < 0) {
+        cora__protocol_lost(protocol, rc);
+        return rc;
+    }
+    cora_transport_ref(transport);
+    rc = cora__transport_wait_made(transport, &waiter);
+    if (rc == 0 && ret != NULL)
+        *ret = transport;
+    else
+        cora_transport_unref(transport);
     return rc;
 }
 
@@ -283,7 +310,7 @@ void cora__transport_wrote_in_vain(cora_transport *transport, const char *what)
 {
     cora_exception_context context = {.message = what};
 
-    if (transport->writes_in_vain++ >= WRITES_IN_VAIN)
+    if (++transport->writes_in_vain >= WRITES_IN_VAIN)
         cora_loop_call_exception_handler(transport->loop, &context);
 }
 

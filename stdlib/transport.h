@@ -16,6 +16,7 @@
 
 /* What a kind of transport does. What is NULL it cannot. */
 struct cora__transport_kind {
+    void (*start)(cora_transport *transport); /* connection_made was called */
     void (*close)(cora_transport *transport); /* called once, and not once it is losing */
     void (*force_close)(cora_transport *transport, int error); /* called once */
     void (*set_reading)(cora_transport *transport, bool reading);
@@ -72,6 +73,18 @@ void cora__protocol_lost(cora_protocol *protocol, int error);
 
 /* Suspends until the waiter is woken. 0; or -ECANCELED: the transport is closed. */
 int cora__transport_wait_made(cora_transport *transport, cora_waiter *waiter);
+
+/* How a kind of transport of a descriptor is made; see cora__socket_transport_create. */
+typedef int cora__transport_create(cora_loop *loop, int fd, cora_protocol *protocol,
+                                   cora_waiter *waiter, cora_transport **ret);
+
+/*
+ * In a task: a protocol and a transport for the descriptor, and connection_made. 0; -ECANCELED: the
+ * transport closes it; any other error: it is still the caller's. *ret (NULL: not wanted) is a
+ * reference.
+ */
+int cora__transport_establish(cora__transport_create *create, cora_protocol_factory *factory,
+                              void *arg, int fd, cora_transport **ret);
 
 /* Nothing is read or written any more, and connection_lost is called: in the next iteration, ... */
 void cora__transport_lose(cora_transport *transport, int error);

@@ -24,6 +24,7 @@
 #include <cora/lock.h>
 #include <cora/loop.h>
 #include <cora/names.h>
+#include <cora/pipe.h>
 #include <cora/protocol.h>
 #include <cora/queue.h>
 #include <cora/run.h>

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <termios.h>
 #include <unistd.h>
 
 int rest(int hops)
@@ -22,6 +23,33 @@ void make_pair(int fds[2])
     assert_int_equal(rc, 0);
 }
 
+void make_pipe(int fds[2])
+{
+    int rc = pipe2(fds, O_CLOEXEC);
+
+    assert_int_equal(rc, 0);
+}
+
+void make_pty(int fds[2])
+{
+    struct termios raw;
+    int rc;
+
+    fds[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(fds[0] >= 0);
+    rc = grantpt(fds[0]);
+    assert_int_equal(rc, 0);
+    rc = unlockpt(fds[0]);
+    assert_int_equal(rc, 0);
+    fds[1] = open(ptsname(fds[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(fds[1] >= 0);
+    rc = tcgetattr(fds[1], &raw);
+    assert_int_equal(rc, 0);
+    cfmakeraw(&raw);
+    rc = tcsetattr(fds[1], TCSANOW, &raw);
+    assert_int_equal(rc, 0);
+}
+
 void close_pair(int fds[2])
 {
     for (int i = 0; i < 2; i++) {
@@ -33,7 +61,7 @@ void close_pair(int fds[2])
 
 void put(int fd, const char *text)
 {
-    ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = write(fd, text, strlen(text));
 
     assert_int_equal(sent, strlen(text));
 }

@@ -1,5 +1,5 @@
 /*
- * socket.h: sockets to test with. What is asserted here fails the test.
+ * socket.h: sockets, pipes and terminals to test with. What is asserted here fails the test.
  */
 #ifndef CORA_TEST_SOCKET_H
 #define CORA_TEST_SOCKET_H
@@ -17,7 +17,13 @@ void make_pair(int fds[2]);
 void close_pair(int fds[2]);
 void close_fd(int fd);
 
-/* What the peer does, at once: all of it fits into the socket's buffer. */
+/* A pipe: the end to read from, and the end to write to; blocking, as pipe makes them. */
+void make_pipe(int fds[2]);
+
+/* A terminal without a line discipline: its master and its slave, blocking. */
+void make_pty(int fds[2]);
+
+/* What the peer does, at once: all of it fits into the buffer of the socket, pipe or terminal. */
 void put(int fd, const char *text);
 
 /* On the loopback; the listener's address is given to it. */

@@ -3,6 +3,7 @@
  * then the second, and so on. It says -ENOMEM (or NULL), and nothing is lost or leaked.
  */
 #include "support/allocation.h"
+#include "support/protocol.h"
 #include "support/server.h"
 #include "support/socket.h"
 #include "support/streams.h"
@@ -745,4 +746,80 @@ static int move_the_deadline_of_another(void *arg)
 TEST(the_deadline_of_another_task_is_moved_all_the_same)
 {
     assert_runs(move_the_deadline_of_another);
+}
+
+/* ---- transports ----------------------------------------------------------------------------- */
+
+typedef int connect_fn(cora_protocol_factory *factory, void *arg, int fd, cora_transport **ret);
+
+struct connecting {
+    connect_fn *connect;
+    void (*make_ends)(int fds[2]);
+    int end;
+};
+
+/* What could not become a transport's is still the caller's. */
+static int connect_an_end(void *arg)
+{
+    const struct connecting *a = arg;
+    struct recorder recorder = {.silent = true};
+    cora_transport *transport = NULL;
+    int fds[2], rc;
+
+    a->make_ends(fds);
+    rc = a->connect(record, &recorder, fds[a->end], &transport);
+    assert_int_equal(transport != NULL, rc == 0);
+    if (rc == 0) {
+        cora_transport_close(transport);
+        cora_transport_unref(transport);
+        rc = wait_lost(&recorder);
+    } else {
+        assert_int_equal(recorder.error, -ENOMEM);
+        close_fd(fds[a->end]);
+    }
+    assert_int_equal(recorder.lost, 1);
+    close_fd(fds[!a->end]);
+    return rc;
+}
+
+/* Some of it went, and what should have followed cannot be kept. */
+static int write_more_than_fits(void *arg)
+{
+    static const char data[1 << 20];
+    struct recorder recorder = {.silent = true};
+    int fds[2], rc, lost;
+
+    (void)arg;
+    make_pipe(fds);
+    rc = cora_connect_write_pipe(record, &recorder, fds[1], NULL);
+    if (rc == 0) {
+        rc = cora_transport_write(recorder.transport, data, sizeof data);
+        if (rc == 0)
+            cora_transport_abort(recorder.transport);
+        lost = wait_lost(&recorder);
+        assert_int_equal(lost, 0);
+        assert_int_equal(recorder.error, rc);
+    } else {
+        close_fd(fds[1]);
+    }
+    close_fd(fds[0]);
+    return rc;
+}
+
+static int connect_ends(void *arg)
+{
+    static struct connecting cases[] = {{cora_connect_accepted_socket, make_pair, 0},
+                                        {cora_connect_read_pipe, make_pipe, 0},
+                                        {cora_connect_write_pipe, make_pipe, 1}};
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_fails_cleanly(connect_an_end, &cases[i]);
+    assert_fails_cleanly(write_more_than_fits, NULL);
+    return 0;
+}
+
+TEST(transports)
+{
+    assert_runs(connect_ends);
 }

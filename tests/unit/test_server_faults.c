@@ -1,32 +1,9 @@
-/* What accept may answer: see tests/CMakeLists.txt for the linker's part. */
+/* What accept may answer. */
+#include "support/faults.h"
 #include "support/server.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/virtual.h"
-
-#include <unistd.h>
-
-/* What the next calls of accept4 answer, each once, before they are made in earnest. */
-static int faults[8];
-static int calls; /* of accept4 */
-
-/* The names are the linker's: a call of f goes to __wrap_f, and __real_f is the function itself. */
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
-int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
-int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
-
-int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
-{
-    int fault = faults[0];
-
-    calls++;
-    if (fault == 0)
-        return __real_accept4(fd, address, length, flags);
-    memmove(faults, faults + 1, sizeof faults - sizeof faults[0]);
-    errno = fault;
-    return -1;
-}
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 static void end(cora_server *server, int fd)
 {
@@ -43,11 +20,11 @@ static int recovers(void *arg)
     cora_server *server = serve_lobby(&lobby, NULL);
     int fd = connect_server(server);
 
-    faults[0] = faults[1] = *(int *)arg;
+    set_faults(*(int *)arg, *(int *)arg, 0);
     for (int i = 1; i <= 2; i++) {
         assert_int_equal(cora_sleep(i == 1 ? 0.5 : 1), 0);
         assert_int_equal(reports.count, i);
-        assert_int_equal(calls, i);
+        assert_int_equal(calls_made(), i);
         assert_int_equal(lobby.count, 0);
     }
     assert_int_equal(cora_sleep(1), 0);
@@ -87,11 +64,11 @@ static int is_closed_in_a_pause(void *arg)
     int fd = connect_server(server);
 
     (void)arg;
-    faults[0] = EMFILE;
+    set_faults(EMFILE, 0, 0);
     assert_int_equal(cora_sleep(0.5), 0);
     end(server, fd);
     assert_int_equal(cora_sleep(1), 0);
-    assert_int_equal(calls, 1);
+    assert_int_equal(calls_made(), 1);
     return 0;
 }
 
@@ -107,12 +84,11 @@ static int passes_over(void *arg)
     int fd = connect_server(server);
 
     (void)arg;
-    faults[0] = ECONNABORTED;
-    faults[1] = EINTR;
+    set_faults(ECONNABORTED, EINTR, 0);
     wait_guests(&lobby, 1);
-    assert_int_equal(calls, 4); /* the last finds nothing */
+    assert_int_equal(calls_made(), 4); /* the last finds nothing */
     assert_int_equal(reports.count, 0);
-    faults[0] = EAGAIN;
+    set_faults(EAGAIN, 0, 0);
     assert_int_equal(rest(3), 0);
     end(server, fd);
     return 0;
@@ -130,7 +106,7 @@ static int goes_on(void *arg)
     int fd = connect_server(server);
 
     (void)arg;
-    faults[0] = EPROTO;
+    set_faults(EPROTO, 0, 0);
     wait_guests(&lobby, 1);
     assert_int_equal(reports.count, 1);
     assert_int_equal(reports.error, -EPROTO);
@@ -152,10 +128,10 @@ static int takes_turns(void *arg)
     int fds[2] = {connect_server(server), connect_server(server)};
 
     (void)arg;
-    faults[0] = ECONNABORTED;
-    while (calls == 0)
+    set_faults(ECONNABORTED, 0, 0);
+    while (calls_made() == 0)
         assert_int_equal(rest(1), 0);
-    assert_int_equal(calls, 2);
+    assert_int_equal(calls_made(), 2);
     assert_int_equal(lobby.count, 1);
     wait_guests(&lobby, 2);
     close_fd(fds[1]);

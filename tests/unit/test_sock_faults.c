@@ -1,100 +1,16 @@
 /* What the kernel may answer at any time: interrupted, not now after all, only a part of it. */
+#include "support/faults.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/virtual.h"
 
-#include <sys/sendfile.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-enum { MOST_FAULTS = 4, SHORT = -1 };
-
-/* What the next calls answer, in order, before they are made in earnest. SHORT: one byte. */
-static int faults[MOST_FAULTS + 1];
-static int met, calls;
-
-static void set_faults(int first, int second, int third)
-{
-    memcpy(faults, (int[]){first, second, third, 0, 0}, sizeof faults);
-    met = calls = 0;
-}
-
-static int next_fault(void)
-{
-    int fault = faults[0];
-
-    calls++;
-    if (fault != 0) {
-        memmove(faults, faults + 1, sizeof faults - sizeof faults[0]);
-        met++;
-    }
-    if (fault > 0)
-        errno = fault;
-    return fault;
-}
-
-/* The names are the linker's: a call of f goes to __wrap_f, and __real_f is the function itself. */
+/* The functions themselves: their names are the linker's. */
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
-#define WRAP(type, name, parameters, shortened, arguments)                                         \
-    type __real_##name parameters;                                                                 \
-    type __wrap_##name parameters;                                                                 \
-    type __wrap_##name parameters                                                                  \
-    {                                                                                              \
-        int fault = next_fault();                                                                  \
-                                                                                                   \
-        if (fault > 0)                                                                             \
-            return -1;                                                                             \
-        return fault == SHORT ? __real_##name shortened : __real_##name arguments;                 \
-    }
-
-WRAP(ssize_t, recv, (int fd, void *buffer, size_t size, int flags), (fd, buffer, 1, flags),
-     (fd, buffer, size, flags))
-WRAP(ssize_t, recvfrom,
-     (int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length),
-     (fd, buffer, 1, flags, address, length), (fd, buffer, size, flags, address, length))
-WRAP(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, 1, flags),
-     (fd, data, size, flags))
-WRAP(ssize_t, sendto,
-     (int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
-      socklen_t length),
-     (fd, data, 1, flags, address, length), (fd, data, size, flags, address, length))
-WRAP(ssize_t, sendfile, (int fd, int file, off_t *offset, size_t size), (fd, file, offset, 1),
-     (fd, file, offset, size))
-WRAP(ssize_t, splice, (int in, off_t *from, int out, off_t *to, size_t size, unsigned flags),
-     (in, from, out, to, 1, flags), (in, from, out, to, size, flags))
-
-/* These know no half. */
-#define WRAP_WHOLE(name, parameters, arguments)                                                    \
-    int __real_##name parameters;                                                                  \
-    int __wrap_##name parameters;                                                                  \
-    int __wrap_##name parameters                                                                   \
-    {                                                                                              \
-        return next_fault() > 0 ? -1 : __real_##name arguments;                                    \
-    }
-
-WRAP_WHOLE(connect, (int fd, const struct sockaddr *address, socklen_t length),
-           (fd, address, length))
-WRAP_WHOLE(accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags),
-           (fd, address, length, flags))
-
-/* Of a message, the first byte that there is. */
-ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
-
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
-{
-    const struct iovec *part = message->msg_iov;
-    int fault = next_fault();
-
-    if (fault > 0)
-        return -1;
-    if (fault != SHORT)
-        return __real_sendmsg(fd, message, flags);
-    while (part->iov_len == 0)
-        part++;
-    return __real_send(fd, part->iov_base, 1, flags);
-}
-
+ssize_t __real_recv(int fd, void *buffer, size_t size, int flags);
+ssize_t __real_send(int fd, const void *data, size_t size, int flags);
+int __real_connect(int fd, const struct sockaddr *address, socklen_t length);
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 static void assert_received(int fd, const char *expected)
@@ -125,7 +41,7 @@ static int receive(void *arg)
     set_faults(EINTR, EAGAIN, EINTR);
     got = cora_sock_recv(fds[0], text, sizeof text);
     assert_int_equal(got, 5);
-    assert_int_equal(met, 3);
+    assert_int_equal(faults_met(), 3);
     put(fds[1], "abc");
     set_faults(EINTR, SHORT, 0);
     got = cora_sock_recv(fds[0], text, sizeof text);
@@ -159,7 +75,7 @@ static int send_all(void *arg)
     rc = cora_sock_sendall(fds[0], "hello", 5, &sent);
     assert_int_equal(rc, 0);
     assert_int_equal(sent, 5);
-    assert_int_equal(met, 3);
+    assert_int_equal(faults_met(), 3);
     assert_received(fds[1], "hello");
     set_faults(SHORT, ENOBUFS, 0);
     rc = cora_sock_sendall(fds[0], "hello", 5, &sent);
@@ -196,7 +112,7 @@ static int send_parts(void *arg)
         set_faults(cases[i][0], cases[i][1], cases[i][2]);
         rc = cora_sock_sendmsg(fds[0], parts, 6, &sent);
         assert_int_equal(rc, 0);
-        assert_int_equal(met, 3);
+        assert_int_equal(faults_met(), 3);
         assert_int_equal(sent, 7);
         assert_received(fds[1], "abcdefg");
     }
@@ -236,11 +152,11 @@ static int exchange_datagrams(void *arg)
     set_faults(EAGAIN, EINTR, EAGAIN);
     done = cora_sock_sendto(fd, "hello", 5, (struct sockaddr *)&address, length);
     assert_int_equal(done, 5);
-    assert_int_equal(met, 3);
+    assert_int_equal(faults_met(), 3);
     set_faults(EAGAIN, EINTR, EAGAIN);
     done = cora_sock_recvfrom(fd, text, sizeof text, (struct sockaddr *)&from, &from_length);
     assert_int_equal(done, 5);
-    assert_int_equal(met, 3);
+    assert_int_equal(faults_met(), 3);
     assert_int_equal(from.sin_port, address.sin_port);
     set_faults(ENOBUFS, ECONNREFUSED, 0);
     done = cora_sock_sendto(fd, "hello", 5, (struct sockaddr *)&address, length);
@@ -291,7 +207,7 @@ static int join_an_attempt(void *arg)
             set_faults(answers[i], 0, 0);
             rc = rest(1);
             assert_int_equal(rc, 0);
-            assert_int_equal(met, 1);
+            assert_int_equal(faults_met(), 1);
             if (cancels)
                 cora_task_cancel(task);
             rc = cora_await_unref(task);
@@ -300,7 +216,7 @@ static int join_an_attempt(void *arg)
         set_faults(EINTR, ECONNABORTED, EAGAIN);
         accepted = cora_sock_accept(listener, NULL, NULL);
         assert_true(accepted >= 0);
-        assert_int_equal(met, 3);
+        assert_int_equal(faults_met(), 3);
         close_fd(accepted);
         close_fd(fd);
     }
@@ -335,13 +251,13 @@ static int send_file(void *arg)
     rc = cora_sock_sendfile(fds[0], file, 7, SIZE_MAX, &sent);
     assert_int_equal(rc, 0);
     assert_int_equal(sent, 5);
-    assert_int_equal(met, 3);
+    assert_int_equal(faults_met(), 3);
     assert_received(fds[1], "world");
     set_faults(SHORT, EINVAL, SHORT); /* the rest by copy, and of that a byte first */
     rc = cora_sock_sendfile(fds[0], file, 7, SIZE_MAX, &sent);
     assert_int_equal(rc, 0);
     assert_int_equal(sent, 5);
-    assert_int_equal(met, 3);
+    assert_int_equal(faults_met(), 3);
     assert_received(fds[1], "world");
     set_faults(SHORT, EIO, 0);
     rc = cora_sock_sendfile(fds[0], file, 7, SIZE_MAX, &sent);
@@ -377,7 +293,7 @@ static int send_pipe(void *arg)
     rc = cora_sock_sendfile(fds[0], ends[0], 0, 4, &sent);
     assert_int_equal(rc, 0);
     assert_int_equal(sent, 4);
-    assert_int_equal(met, 3);
+    assert_int_equal(faults_met(), 3);
     assert_received(fds[1], "hell");
     set_faults(EINVAL, 0, 0); /* there is no other way for a pipe */
     rc = cora_sock_sendfile(fds[0], ends[0], 0, 4, &sent);
@@ -422,7 +338,7 @@ static int wait_for_both(void *arg)
     task = cora_create_task(sender, .fd = fds[0], .file = ends[0]);
     rc = cora_sleep(1);
     assert_int_equal(rc, 0);
-    assert_int_equal(calls, 1);
+    assert_int_equal(calls_made(), 1);
     do
         done = __real_send(fds[0], data, sizeof data, MSG_DONTWAIT);
     while (done > 0);
@@ -430,7 +346,7 @@ static int wait_for_both(void *arg)
     assert_int_equal(done, 5);
     rc = cora_sleep(1);
     assert_int_equal(rc, 0);
-    assert_int_equal(calls, 2);
+    assert_int_equal(calls_made(), 2);
     close_fd(ends[1]);
     do
         done = __real_recv(fds[1], data, sizeof data, MSG_DONTWAIT);
