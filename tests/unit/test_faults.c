@@ -2,18 +2,20 @@
  */
 #include "support/faults.h"
 #include "support/protocol.h"
+#include "support/server.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/virtual.h"
 
+#include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* How many faults and allocations a scenario is known to have, at least: that none is left out. */
-static void run(cora_task_fn *scenario, int least_faults, int least_allocations)
+static void run(cora_task_fn *scenario, void *arg, int least_faults, int least_allocations)
 {
-    int faults = run_with_each_fault(scenario, NULL);
-    int allocations = run_with_each_allocation_refused(scenario, NULL);
+    int faults = run_with_each_fault(scenario, arg);
+    int allocations = run_with_each_allocation_refused(scenario, arg);
 
     assert_in_range(faults, least_faults, 100000);
     assert_in_range(allocations, least_allocations, 100000);
@@ -89,5 +91,94 @@ static int talk(void *arg)
 
 TEST(a_talk_between_two_transports)
 {
-    run(talk, 30, 8);
+    run(talk, NULL, 30, 8);
+}
+
+/* ---- servers -------------------------------------------------------------------------------- */
+
+struct visit {
+    struct lobby lobby;
+    struct recorder client;
+    cora_server *server;
+    cora_transport *transport;
+};
+
+static int connect_to_port(struct visit *visit)
+{
+    struct sockaddr_in address;
+    char port[8];
+    int fd;
+
+    assert_int_equal(cora_server_sockets(visit->server, &fd, 1), 1);
+    if (getsockname(fd, (struct sockaddr *)&address, &(socklen_t){sizeof address}) < 0)
+        return -errno;
+    snprintf(port, sizeof port, "%u", ntohs(address.sin_port));
+    return cora_create_connection(record, &visit->client, "127.0.0.1", port, NULL,
+                                  &visit->transport);
+}
+
+/* The guest has heard of its client, or one of the two has been lost: at the latest in 5 s. */
+static int wait_for_guest(const struct visit *visit)
+{
+    const struct recorder *guest = &visit->lobby.guests[0];
+    int rc = 0;
+
+    for (int i = 0; i < 50 && rc == 0 && guest->received < 5; i++)
+        rc = guest->lost + visit->client.lost > 0 ? -ECONNRESET : cora_sleep(0.1);
+    return rc;
+}
+
+static int visit_server(struct visit *visit, const char *path)
+{
+    int rc = path == NULL ? connect_to_port(visit)
+                          : cora_create_unix_connection(record, &visit->client, path, NULL,
+                                                        &visit->transport);
+
+    if (rc == 0)
+        rc = cora_transport_write(visit->transport, "hello", 5);
+    if (rc == 0)
+        rc = wait_for_guest(visit);
+    if (rc == 0)
+        assert_string_equal(visit->lobby.guests[0].text, "hello");
+    if (visit->transport != NULL) {
+        cora_transport_abort(visit->transport);
+        wait_lost(&visit->client);
+        cora_transport_unref(visit->transport);
+    }
+    return rc;
+}
+
+static int serve_a_client(void *path)
+{
+    struct visit visit = {.client.silent = true};
+    int rc;
+
+    for (int i = 0; i < MOST_GUESTS; i++)
+        visit.lobby.guests[i].silent = true;
+    rc = path == NULL
+             ? cora_create_server(record_next, &visit.lobby, "127.0.0.1", "0", NULL, &visit.server)
+             : cora_create_unix_server(record_next, &visit.lobby, path,
+                                       &(cora_server_options){.mode = 0600}, &visit.server);
+    if (rc < 0)
+        return rc;
+    rc = visit_server(&visit, path);
+    cora_server_close(visit.server);
+    cora_server_close_clients(visit.server);
+    assert_int_equal(cora_server_wait_closed(visit.server), 0);
+    cora_server_unref(visit.server);
+    return rc;
+}
+
+TEST(a_server_and_its_client)
+{
+    run(serve_a_client, NULL, 60, 20);
+}
+
+TEST(a_server_at_a_path_and_its_client)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "%s", socket_path());
+    run(serve_a_client, path, 50, 20);
+    assert_int_equal(access(path, F_OK), -1);
 }
