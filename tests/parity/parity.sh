@@ -2,7 +2,8 @@
 # The table of CPython's tests and ours: parity.sh write | check [BUILD_DIR] | list
 #
 # names.txt      CPython 3.14's test names that apply: file, class, name
-# test_*.c       our tests: TEST(Class_test_name) in the file of the same name
+# test_*.c       our tests: TEST(Class_test_name) in the file of the same name, or in one of several,
+#                test_events-server.c beside test_events.c
 # not_in_c.txt   file, class, name, and in one line why it cannot apply to C
 # PARITY.md      a row for each name, written by `write`
 #
@@ -16,7 +17,8 @@ ours()
 {
     for file in test_*.c; do
         [ -e "$file" ] || continue
-        sed -n "s/^TEST(\\([A-Za-z0-9_]*\\)).*/${file%.c} \\1/p" "$file"
+        name=${file%.c}
+        sed -n "s/^TEST(\\([A-Za-z0-9_]*\\)).*/${name%%-*} \\1/p" "$file"
     done
 }
 
