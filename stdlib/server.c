@@ -106,7 +106,9 @@ int cora__server_new(cora_protocol_factory *factory, void *arg, const cora_serve
     server->loop = loop;
     server->factory = factory;
     server->arg = arg;
-    server->backlog = options->backlog > 0 ? options->backlog : DEFAULT_BACKLOG;
+    server->backlog = options->backlog == 0 ? DEFAULT_BACKLOG : options->backlog;
+    if (server->backlog < 0)
+        server->backlog = 0;
     server->refs = 2;
     cora__link_add(servers, &server->of_loop, server);
     *ret = server;

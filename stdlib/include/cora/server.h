@@ -36,7 +36,7 @@ enum { CORA_OFF = -1 };
 
 /* The optional arguments of the calls that create servers; all may be 0. */
 typedef struct cora_server_options {
-    int backlog;       /* so many connections wait to be accepted; 0: 100 */
+    int backlog;       /* so many connections wait to be accepted; 0: 100; CORA_OFF: 0 */
     int start_serving; /* CORA_OFF: nothing is accepted before start_serving or serve_forever */
 
     /* ---- cora_create_server alone ---- */
