@@ -57,8 +57,11 @@ int cora__signal_take(struct cora_loop *loop, int signum, cora__signal_fn *fn)
     sigfillset(&action.sa_mask);
     if (sigaction(signum, &action, NULL) == 0)
         return 0;
+
+    int error = errno;
+
     atomic_store(&owners[signum].loop, NULL);
-    return -EINVAL;
+    return -error;
 }
 
 bool cora__signal_release(struct cora_loop *loop, int signum, cora__signal_fn *fn)
