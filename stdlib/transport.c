@@ -73,15 +73,15 @@ static void connection_made(void *arg)
     cora_transport *transport = arg;
     const cora_protocol_methods *methods = transport->protocol->methods;
 
-    if (methods->connection_made != NULL)
+    if (methods->connection_made != NULL && !transport->announced)
         methods->connection_made(transport->protocol, transport);
+    if (transport->waiter != NULL)
+        cora_waiter_wake(transport->waiter);
+    transport->waiter = NULL;
     if (cora_transport_is_reading(transport) && transport->kind->set_reading != NULL)
         transport->kind->set_reading(transport, true);
     if (transport->kind->start != NULL && !transport->losing)
         transport->kind->start(transport);
-    if (transport->waiter != NULL)
-        cora_waiter_wake(transport->waiter);
-    transport->waiter = NULL;
     cora_transport_unref(transport);
 }
 
@@ -98,6 +98,8 @@ static void connection_lost(void *arg)
     cora__link_remove(&transport->of_loop);
     cora__protocol_lost(transport->protocol, transport->error);
     transport->protocol = NULL;
+    if (transport->waiter != NULL)
+        cora_waiter_wake(transport->waiter);
     transport->kind->release(transport);
     cora_context_unref(transport->context);
     transport->context = NULL;
@@ -105,25 +107,38 @@ static void connection_lost(void *arg)
     cora_transport_unref(transport);
 }
 
+static size_t default_high(const cora_transport *transport)
+{
+    return transport->kind->default_high > 0 ? transport->kind->default_high : DEFAULT_HIGH;
+}
+
+static void set_context(cora_transport *transport, cora_context *context)
+{
+    transport->context = context;
+    cora_trigger_set_context(&transport->made, context);
+    cora_trigger_set_context(&transport->lost, context);
+}
+
 int cora__transport_init(cora_transport *transport, const struct cora__transport_kind *kind,
                          cora_loop *loop, cora_protocol *protocol)
 {
+    cora_context *context;
+
     if (cora_loop_is_closed(loop))
         return -CORA_ECLOSED;
     if (transports_of(loop) == NULL)
         return -ENOMEM;
-    transport->context = cora_copy_context();
-    if (transport->context == NULL)
+    context = cora_copy_context();
+    if (context == NULL)
         return -ENOMEM;
     transport->kind = kind;
     transport->loop = loop;
     transport->protocol = protocol;
-    transport->high = DEFAULT_HIGH;
-    transport->low = DEFAULT_HIGH / 4;
+    transport->high = default_high(transport);
+    transport->low = transport->high / 4;
     cora_trigger_init(&transport->made, loop, connection_made, drop_made, transport);
-    cora_trigger_set_context(&transport->made, transport->context);
     cora_trigger_init(&transport->lost, loop, connection_lost, connection_lost, transport);
-    cora_trigger_set_context(&transport->lost, transport->context);
+    set_context(transport, context);
     return 0;
 }
 
@@ -132,22 +147,48 @@ void cora__transport_uninit(cora_transport *transport)
     cora_context_unref(transport->context);
 }
 
-void cora__transport_start(cora_transport *transport, cora_waiter *waiter)
+void cora__transport_share_context(cora_transport *transport, const cora_transport *other)
+{
+    cora_context_unref(transport->context);
+    set_context(transport, cora_context_ref(other->context));
+}
+
+void cora__transport_begin(cora_transport *transport, cora_waiter *waiter)
 {
     transport->waiter = waiter;
-    transport->refs = 2;
+    transport->refs = 1;
     cora__link_add(&transports_of(transport->loop)->first, &transport->of_loop, transport);
+}
+
+void cora__transport_made(cora_transport *transport)
+{
+    transport->refs++;
     (void)!cora_trigger_fire(&transport->made); /* the loop is not closed */
 }
 
-int cora__transport_wait_made(cora_transport *transport, cora_waiter *waiter)
+void cora__transport_start(cora_transport *transport, cora_waiter *waiter)
 {
-    int rc = cora_waiter_wait(waiter);
+    cora__transport_begin(transport, waiter);
+    cora__transport_made(transport);
+}
 
-    if (rc < 0) {
-        transport->waiter = NULL;
+int cora__transport_wait_made(cora_transport *transport, cora_waiter *waiter, cora_transport **ret)
+{
+    bool lost;
+    int rc;
+
+    cora_transport_ref(transport);
+    rc = cora_waiter_wait(waiter);
+    lost = transport->waiter != NULL;
+    transport->waiter = NULL;
+    if (rc < 0)
         cora_transport_close(transport);
-    }
+    else if (lost)
+        rc = transport->error < 0 ? transport->error : -ECONNABORTED;
+    if (rc == 0 && ret != NULL)
+        *ret = transport;
+    else
+        cora_transport_unref(transport);
     return rc;
 }
 
@@ -167,13 +208,7 @@ int cora__transport_establish(cora__transport_create *create, cora_protocol_fact
         cora__protocol_lost(protocol, rc);
         return rc;
     }
-    cora_transport_ref(transport);
-    rc = cora__transport_wait_made(transport, &waiter);
-    if (rc == 0 && ret != NULL)
-        *ret = transport;
-    else
-        cora_transport_unref(transport);
-    return rc;
+    return cora__transport_wait_made(transport, &waiter, ret);
 }
 
 cora_transport *cora_transport_ref(cora_transport *transport)
@@ -350,7 +385,7 @@ int cora_transport_set_write_buffer_limits(cora_transport *transport, ssize_t hi
     if (transport->kind->write_buffer_size == NULL)
         return -EOPNOTSUPP;
     if (high == CORA_DEFAULT_LIMIT)
-        high = low == CORA_DEFAULT_LIMIT ? DEFAULT_HIGH : 4 * low;
+        high = low == CORA_DEFAULT_LIMIT ? (ssize_t)default_high(transport) : 4 * low;
     if (low == CORA_DEFAULT_LIMIT)
         low = high / 4;
     if (low < 0 || high < low)

@@ -16,6 +16,7 @@
 
 /* What a kind of transport does. What is NULL it cannot. */
 struct cora__transport_kind {
+    size_t default_high;                      /* of what waits to be written; 0: 64 KiB */
     void (*start)(cora_transport *transport); /* connection_made was called */
     void (*close)(cora_transport *transport); /* called once, and not once it is losing */
     void (*force_close)(cora_transport *transport, int error); /* called once */
@@ -42,10 +43,11 @@ struct cora_transport {
     struct cora__link of_loop, of_server;
     unsigned refs;
     cora_trigger made, lost;
-    cora_waiter *waiter; /* of who waits for connection_made; or NULL */
+    cora_waiter *waiter; /* of who waits for connection_made, and was not woken; or NULL */
     size_t high, low;    /* of what waits to be written */
     int error;           /* for connection_lost */
     unsigned writes_in_vain;
+    bool announced;      /* its protocol had another transport before, and is not told of this */
     bool closing;        /* reads no more, and will be lost once all is written */
     bool losing;         /* nothing is read or written any more; connection_lost is due, or was */
     bool reading_paused; /* by the user */
@@ -62,17 +64,27 @@ int cora__transport_init(cora_transport *transport, const struct cora__transport
 /* Takes that back: the transport has not been started. */
 void cora__transport_uninit(cora_transport *transport);
 
+/* Its callbacks run in the other's context from now on. */
+void cora__transport_share_context(cora_transport *transport, const cora_transport *other);
+
 /*
- * Begins its life: in the next iteration connection_made is called, then the kind's
- * set_reading(true), and then the waiter (NULL: none) is woken. The one reference is its own.
+ * Begins its life: in the next iteration connection_made is called, then the waiter (NULL: none) is
+ * woken, and then the kind's set_reading(true) called. The one reference is its own.
  */
 void cora__transport_start(cora_transport *transport, cora_waiter *waiter);
+
+/* The same in two steps: what lies between may end it, too, which also wakes the waiter. */
+void cora__transport_begin(cora_transport *transport, cora_waiter *waiter);
+void cora__transport_made(cora_transport *transport);
 
 /* Tells a protocol, also one for which no transport could be made, that it is over. */
 void cora__protocol_lost(cora_protocol *protocol, int error);
 
-/* Suspends until the waiter is woken. 0; or -ECANCELED: the transport is closed. */
-int cora__transport_wait_made(cora_transport *transport, cora_waiter *waiter);
+/*
+ * Suspends until the waiter is woken. 0: *ret (NULL: not wanted) is a reference; the error with
+ * which it was lost before it was made, or -ECONNABORTED; -ECANCELED: it is closed.
+ */
+int cora__transport_wait_made(cora_transport *transport, cora_waiter *waiter, cora_transport **ret);
 
 /* How a kind of transport of a descriptor is made; see cora__socket_transport_create. */
 typedef int cora__transport_create(cora_loop *loop, int fd, cora_protocol *protocol,
@@ -80,8 +92,7 @@ typedef int cora__transport_create(cora_loop *loop, int fd, cora_protocol *proto
 
 /*
  * In a task: a protocol and a transport for the descriptor, and connection_made. 0; -ECANCELED: the
- * transport closes it; any other error: it is still the caller's. *ret (NULL: not wanted) is a
- * reference.
+ * transport closes it; any other error: it is still the caller's. *ret as above.
  */
 int cora__transport_establish(cora__transport_create *create, cora_protocol_factory *factory,
                               void *arg, int fd, cora_transport **ret);

@@ -31,6 +31,7 @@
 #include <cora/semaphore.h>
 #include <cora/server.h>
 #include <cora/sock.h>
+#include <cora/ssl.h>
 #include <cora/staggered.h>
 #include <cora/streams.h>
 #include <cora/task.h>

@@ -53,6 +53,9 @@ CORA_BEGIN_DECLS
     X(CORA_EGENERATOREXIT, 5022, "the generator is being closed")                                  \
     X(CORA_EINCOMPLETEREAD, 5023, "the stream ended before all of it was there")                   \
     X(CORA_ELIMITOVERRUN, 5024, "the separator is not within the stream's limit")                  \
+    X(CORA_ESSL, 5025, "TLS has failed")                                                           \
+    X(CORA_ECERTVERIFY, 5026, "the peer's certificate could not be verified")                      \
+    X(CORA_ESSLEOF, 5027, "the peer has ended the connection, but not TLS")                        \
     CORA_NAME_ERRORS(X)
 
 enum cora_error {

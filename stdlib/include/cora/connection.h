@@ -14,6 +14,7 @@
 #define CORA_CONNECTION_H
 
 #include <cora/base.h>
+#include <cora/ssl.h>
 #include <cora/task.h>
 #include <cora/transport.h>
 
@@ -60,6 +61,11 @@ typedef struct cora_connection_options {
     cora_connection_errors *errors; /* NULL: not wanted */
 
     size_t limit; /* cora_open_connection and its kin alone: of the reader; 0: CORA_STREAM_LIMIT */
+
+    /* ---- of each call ---- */
+
+    /* TLS; NULL: none. Where there is no host to be verified, it says a server_hostname. */
+    const cora_ssl_options *ssl;
 } cora_connection_options;
 
 /*
@@ -70,7 +76,8 @@ typedef struct cora_connection_options {
  * nor service, and a happy_eyeballs_delay of NaN; -ECANCELED; -CORA_ENOTASK. Where no attempt has
  * succeeded the error is the first one's, and options->errors has them all: -ECONNREFUSED and its
  * like, -EADDRNOTAVAIL also where no local address is of the same family. -ETIMEDOUT too, where
- * each attempt's own task was cancelled.
+ * each attempt's own task was cancelled. With TLS the errors of cora_start_tls as well; the next
+ * address is not tried then.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_create_connection(
     cora_protocol_factory *factory, void *arg, const char *host, const char *service,
@@ -109,6 +116,15 @@ CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_create_unix_connection_sock(
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_connect_accepted_socket(
     cora_protocol_factory *factory, void *arg, int fd, cora_transport **ret);
+
+/*
+ * The same over TLS, as the server. -EINVAL for no context, or timeouts below 0, -EOPNOTSUPP: the
+ * socket is still the caller's. With the errors that cora_start_tls has once the connection is
+ * lost, it is closed.
+ */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_connect_accepted_socket_ssl(
+    cora_protocol_factory *factory, void *arg, int fd, const cora_ssl_options *options,
+    cora_transport **ret);
 
 CORA_END_DECLS
 

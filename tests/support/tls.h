@@ -1,0 +1,64 @@
+/*
+ * tls.h: TLS to test with: certificates made for the process, and a peer that is none of ours.
+ */
+#ifndef CORA_TEST_TLS_H
+#define CORA_TEST_TLS_H
+
+#include <cora.h>
+
+#include <openssl/ssl.h>
+#include <stddef.h>
+
+/*
+ * The path of a file, all of which are made when the first is asked for, and gone with the process:
+ *
+ *     "ca.pem"                         who signs the others, but
+ *     "server.pem", "server.key"       for localhost and 127.0.0.1
+ *     "client.pem", "client.key"
+ *     "both.pem"                       the server's certificate and key
+ *     "locked.key"                     the server's key, password "secret"
+ *     "other.pem", "other.key"         for localhost, signed by itself
+ *     "none.pem"                       no such file
+ *     "garbage.pem"
+ */
+const char *tls_file(const char *name);
+
+/* The text in it; for free(). */
+char *tls_text(const char *name);
+
+/* Contexts: a server's with its certificate, a client's that trusts ca.pem. For unref. */
+cora_ssl_context *tls_server(void);
+cora_ssl_context *tls_client(void);
+
+/* The same, but the client checks nothing. */
+cora_ssl_context *tls_trusting_client(void);
+
+/* ---- a peer by OpenSSL itself, in a task, on its own socket ---------------------------------- */
+
+struct tls_peer {
+    SSL *ssl;
+    int fd;
+};
+
+/* For a client that is to check the server's certificate, its name is "localhost". */
+void peer_init(struct tls_peer *peer, int fd, const cora_ssl_context *context, bool server_side);
+
+/* Each suspends until it is done. 0 or, of read, how many bytes; negative: OpenSSL has failed. */
+int peer_handshake(struct tls_peer *peer);
+int peer_write(struct tls_peer *peer, const char *text);
+int peer_read(struct tls_peer *peer, char *buffer, size_t size);
+
+/* Reads the big data to its end, which may be the connection's. How many bytes, all right. */
+size_t peer_read_all(struct tls_peer *peer);
+
+/* Reads so many bytes, or up to the end; they are a text then. How many. */
+int peer_read_text(struct tls_peer *peer, char *text, size_t size);
+
+/* Sends a close_notify; and waits for the other's. 0 or negative. */
+int peer_send_close_notify(struct tls_peer *peer);
+int peer_shutdown(struct tls_peer *peer);
+
+/* Closes its socket, too. */
+void peer_close(struct tls_peer *peer);
+
+#endif
