@@ -34,6 +34,7 @@
 #include <cora/ssl.h>
 #include <cora/staggered.h>
 #include <cora/streams.h>
+#include <cora/subprocess.h>
 #include <cora/task.h>
 #include <cora/task_group.h>
 #include <cora/thread.h>
