@@ -157,8 +157,8 @@ def program(*arguments):
     return lambda runner, command: runner.run([*command, *arguments])
 
 
-def echo(connections, size):
-    return lambda runner, command: runner.echo(command, connections, size)
+def echo(connections, size, server="echo_server"):
+    return lambda runner, command: runner.echo(command, connections, size, server)
 
 
 def echo_calls(runner, command):
@@ -167,6 +167,10 @@ def echo_calls(runner, command):
 
 def echo_idle(runner, command):
     return runner.idle(command, 9000)
+
+
+def echo_memory(runner, command):
+    return runner.connections(command, "echo_streams", 9000)
 
 
 def messages(runner, command):
@@ -225,6 +229,19 @@ ROWS = [
         [Figure("alone_us", "alone, us/request"), Figure("beside_us", "with them, us/request"),
          Figure("ratio", "times", False)],
         [Limit("ratio", 1.05)], quick=1),
+    Row("echo-streams", "64 connections, 64 bytes, through streams", echo(64, 64, "echo_streams"), ECHO,
+        [Limit("cpu_us", 1.1, "floor")]),
+    Row("echo-streams-1", "one connection, 64 bytes, through streams", echo(1, 64, "echo_streams"), ECHO,
+        [Limit("cpu_us", 1.1, "floor")]),
+    Row("echo-streams-16k", "64 connections, 16 KiB, through streams", echo(64, 16384, "echo_streams"), ECHO,
+        [Limit("cpu_us", 1.1, "floor")]),
+    Row("echo-streams-memory", "memory of a connection, a task with two streams, 9,000 of which wait", echo_memory,
+        [Figure("resident_bytes", "resident, B/connection"), Figure("all_bytes", "with page tables, B/connection")],
+        peers=("cora", "go", "asyncio"), quick=1),
+    Row("echo-protocol", "64 connections, 64 bytes, through protocols", echo(64, 64, "echo_protocol"), ECHO,
+        [Limit("cpu_us", 1.03, "floor")]),
+    Row("echo-protocol-1", "one connection, 64 bytes, through protocols", echo(1, 64, "echo_protocol"), ECHO,
+        [Limit("cpu_us", 1.03, "floor")]),
     Row("to-thread", "a job in the thread pool, one at a time", program("to_thread", 1), JOB,
         [Limit("us", 0.5, "libuv")]),
     Row("to-thread-64", "the same, 64 in flight", program("to_thread", 64), JOB, [Limit("us", 1, "libuv")]),

@@ -62,17 +62,17 @@ class Runner:
         with self.started(command) as process:
             return line_of(process)
 
-    def echo(self, command, connections, size, idle=0, traced=False):
+    def echo(self, command, connections, size, server="echo_server", idle=0, traced=False):
         """An echo server on one processor and its client on the other. When all connections are served once, the
         client measures, the server's processor time too; or the server's system calls are counted."""
-        with self.started([*command, "echo_server"], self.server_cpu) as server:
-            port = int(line_of(server)["port"])
-            with self.started([self.client, port, server.pid, connections, idle, size, int(self.seconds * 1e3)],
+        with self.started([*command, server], self.server_cpu) as process:
+            port = int(line_of(process)["port"])
+            with self.started([self.client, port, process.pid, connections, idle, size, int(self.seconds * 1e3)],
                               self.client_cpu, subprocess.PIPE) as client:
                 line_of(client)
                 if not traced:
                     return self.answer(client)
-                with counted_calls(server.pid) as calls:
+                with counted_calls(process.pid) as calls:
                     requests = self.answer(client)["requests"]
         kinds = {"reads": READS, "writes": WRITES, "others": calls.keys() - READS - WRITES}
         return {kind: sum(calls.get(name, 0) for name in names) / requests for kind, names in kinds.items()}
@@ -86,8 +86,18 @@ class Runner:
     def idle(self, command, idle):
         """One connection alone, and the same with idle ones beside it."""
         alone = self.echo(command, 1, 64)["cpu_us"]
-        beside = self.echo(command, 1, 64, idle)["cpu_us"]
+        beside = self.echo(command, 1, 64, idle=idle)["cpu_us"]
         return {"alone_us": alone, "beside_us": beside, "ratio": beside / alone}
+
+    def connections(self, command, server, count):
+        """What the server's memory grows by with each of so many connections, each served once, that are only there."""
+        with self.started([*command, server]) as process:
+            port = int(line_of(process)["port"])
+            before = memory_of(process.pid)
+            with self.started([self.client, port, 0, 1, count - 1, 64, 0], stdin=subprocess.PIPE) as client:
+                line_of(client)
+                after = memory_of(process.pid)
+        return {key: (after[key] - before[key]) / count for key in before}
 
     def messages(self, command):
         """A program whose standard input is a socket, on which it gets the time, again and again."""
@@ -116,6 +126,14 @@ def line_of(process):
         return json.loads(line)
     except ValueError:
         raise Failed(f"unexpected output: {line.strip()}") from None
+
+
+def memory_of(pid):
+    """What a process has of memory, without and with its page tables, in bytes."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        kilobytes = {key: int(words.split()[0]) for key, _, words in (line.partition(":") for line in status)
+                     if key in ("VmRSS", "VmPTE")}
+    return {"resident_bytes": 1024 * kilobytes["VmRSS"], "all_bytes": 1024 * sum(kilobytes.values())}
 
 
 @contextlib.contextmanager

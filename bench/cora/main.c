@@ -52,6 +52,8 @@ RUN(timeout)
 RUN(fair_sleep)
 RUN(fair_socket)
 RUN(echo_server)
+RUN(echo_streams)
+RUN(echo_protocol)
 RUN(to_thread)
 
 int main(int argc, char **argv)
@@ -73,6 +75,8 @@ int main(int argc, char **argv)
         {"fair_sleep", run_fair_sleep, 1},
         {"fair_socket", run_fair_socket, 1},
         {"echo_server", run_echo_server, 1},
+        {"echo_streams", run_echo_streams, 1},
+        {"echo_protocol", run_echo_protocol, 1},
         {"to_thread", run_to_thread, 1},
         {NULL, NULL, 0},
     };

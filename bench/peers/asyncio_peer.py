@@ -335,6 +335,36 @@ async def echo_server(_):
             task.add_done_callback(tasks.discard)
 
 
+async def echo_streams(_):
+    async def echo(reader, writer):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    await serve(lambda listener: asyncio.start_server(echo, sock=listener, backlog=4096))
+
+
+class EchoProtocol(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.transport.write(data)
+
+
+async def echo_protocol(_):
+    loop = asyncio.get_running_loop()
+    await serve(lambda listener: loop.create_server(EchoProtocol, sock=listener, backlog=4096))
+
+
+async def serve(start):
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+        server = await start(listener)
+        report(port=listener.getsockname()[1])
+        await server.serve_forever()
+
+
 async def to_thread(in_flight):
     going_on, done = True, [0] * in_flight
 
@@ -373,6 +403,8 @@ WORKLOADS = {
     "fair_sleep": (fair_sleep, 1),
     "fair_socket": (fair_socket, 1),
     "echo_server": (echo_server, 1),
+    "echo_streams": (echo_streams, 1),
+    "echo_protocol": (echo_protocol, 1),
     "to_thread": (to_thread, 1),
 }
 

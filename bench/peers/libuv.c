@@ -168,11 +168,9 @@ static void run_to_thread(long in_flight)
 int main(int argc, char **argv)
 {
     static const struct workload workloads[] = {
-        {"sleep", run_sleep, 100000},
-        {"timeout", run_timeout, 100000},
-        {"echo_server", run_echo_server, 1},
-        {"to_thread", run_to_thread, 1},
-        {NULL, NULL, 0},
+        {"sleep", run_sleep, 100000},        {"timeout", run_timeout, 100000},
+        {"echo_server", run_echo_server, 1}, {"echo_protocol", run_echo_server, 1},
+        {"to_thread", run_to_thread, 1},     {NULL, NULL, 0},
     };
 
     return run_workload(argc, argv, workloads);

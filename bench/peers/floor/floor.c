@@ -128,6 +128,8 @@ int main(int argc, char **argv)
         {"queue", run_queue, 1},
         {"sleep", run_sleep, 100000},
         {"echo_server", run_echo_server, 1},
+        {"echo_streams", run_echo_server, 1},
+        {"echo_protocol", run_echo_server, 1},
         {NULL, NULL, 0},
     };
 

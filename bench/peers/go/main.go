@@ -46,19 +46,20 @@ func main() {
 		run   func(count int)
 		count int
 	}{
-		"yield":       {yield, 2},
-		"spawn":       {spawn, 1},
-		"spawn_many":  {spawnMany, 100000},
-		"parked":      {parked, 100000},
-		"gather":      {gather, 1000},
-		"memory":      {memory, 100000},
-		"queue":       {queue, 1},
-		"lock":        {lock, 1},
-		"sleep":       {sleep, 100000},
-		"timeout":     {timeout, 100000},
-		"fair_sleep":  {fairSleep, 1},
-		"fair_socket": {fairSocket, 1},
-		"echo_server": {echoServer, 1},
+		"yield":        {yield, 2},
+		"spawn":        {spawn, 1},
+		"spawn_many":   {spawnMany, 100000},
+		"parked":       {parked, 100000},
+		"gather":       {gather, 1000},
+		"memory":       {memory, 100000},
+		"queue":        {queue, 1},
+		"lock":         {lock, 1},
+		"sleep":        {sleep, 100000},
+		"timeout":      {timeout, 100000},
+		"fair_sleep":   {fairSleep, 1},
+		"fair_socket":  {fairSocket, 1},
+		"echo_server":  {echoServer, 1},
+		"echo_streams": {echoServer, 1},
 	}
 	runtime.GOMAXPROCS(1)
 	if seconds, err := strconv.ParseFloat(os.Getenv("BENCH_SECONDS"), 64); err == nil {
