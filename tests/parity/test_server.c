@@ -35,37 +35,22 @@ static cora_task *wait_in_task(cora_server *server)
 
 /* ---- the start, and serving for ever -------------------------------------------------------- */
 
-/* A protocol that takes one line, cancels the main task, answers and closes. */
-struct greeter {
-    cora_protocol protocol;
-    cora_transport *transport;
-    cora_task *main;
-};
+enum { HELLO_SIZE = 1024 * 5 + 1 };
 
-static void greeter_made(cora_protocol *protocol, cora_transport *transport)
+/* Takes one line, cancels the task that serves, answers and closes. */
+static int greet(cora_stream_reader *reader, cora_stream_writer *writer, void *arg)
 {
-    ((struct greeter *)protocol)->transport = transport;
-}
-
-static int greeter_received(cora_protocol *protocol, const void *data, size_t size)
-{
-    struct greeter *self = (struct greeter *)protocol;
+    cora_task **main = arg;
+    char *line;
+    ssize_t size = cora_stream_reader_readline(reader, &line);
     int rc;
 
-    if (memchr(data, '\n', size) == NULL)
-        return 0;
-    assert_true(cora_task_cancel(self->main));
-    rc = cora_transport_write(self->transport, "1", 1);
-    cora_transport_close(self->transport);
-    return rc;
-}
-
-static const cora_protocol_methods greeter_methods = {.connection_made = greeter_made,
-                                                      .data_received = greeter_received};
-
-static cora_protocol *greet(void *arg)
-{
-    return arg;
+    assert_int_equal(size, HELLO_SIZE);
+    assert_true(cora_task_cancel(*main));
+    rc = cora_stream_writer_write(writer, "1", 1);
+    assert_int_equal(rc, 0);
+    cora_stream_writer_close(writer);
+    return cora_stream_writer_wait_closed(writer);
 }
 
 struct talk_args {
@@ -74,7 +59,7 @@ struct talk_args {
 
 static int talk(void *arg)
 {
-    static char hello[1024 * 5 + 1];
+    static char hello[HELLO_SIZE];
     const cora_server *server = ((struct talk_args *)arg)->server;
     char answer[2];
     int fd, rc;
@@ -110,13 +95,13 @@ static int serve(void *arg)
     return cora_server_serve_forever(a->server);
 }
 
-static int start(cora_server *server, struct greeter *greeter, bool start_first)
+static int start(cora_server *server, cora_task **main, bool start_first)
 {
     cora_task *client = cora_create_task(talk, .server = server);
 
     assert_false(cora_server_is_serving(server));
-    greeter->main = cora_create_task(serve, .server = server, .start = start_first);
-    assert_int_equal(cora_await_unref(greeter->main), -ECANCELED);
+    *main = cora_create_task(serve, .server = server, .start = start_first);
+    assert_int_equal(cora_await_unref(*main), -ECANCELED);
     assert_int_equal(cora_await_unref(client), 0);
     assert_int_equal(cora_server_sockets(server, NULL, 0), 0);
     assert_int_equal(cora_server_wait_closed(server), 0);
@@ -130,13 +115,13 @@ static const cora_server_options start_later = {.start_serving = CORA_OFF};
 
 static int start_server(void *arg)
 {
-    struct greeter greeter = {.protocol = {&greeter_methods}};
+    cora_task *main = NULL;
     cora_server *server = NULL;
-    int rc = cora_create_server(greet, &greeter, "127.0.0.1", "0", &start_later, &server);
+    int rc = cora_start_server(greet, &main, "127.0.0.1", "0", &start_later, &server);
 
     (void)arg;
     assert_int_equal(rc, 0);
-    return start(server, &greeter, false);
+    return start(server, &main, false);
 }
 
 TEST(BaseStartServer_test_start_server_1)
@@ -146,13 +131,13 @@ TEST(BaseStartServer_test_start_server_1)
 
 static int start_unix_server(void *arg)
 {
-    struct greeter greeter = {.protocol = {&greeter_methods}};
+    cora_task *main = NULL;
     cora_server *server = NULL;
-    int rc = cora_create_unix_server(greet, &greeter, socket_path(), &start_later, &server);
+    int rc = cora_start_unix_server(greet, &main, socket_path(), &start_later, &server);
 
     (void)arg;
     assert_int_equal(rc, 0);
-    return start(server, &greeter, true);
+    return start(server, &main, true);
 }
 
 TEST(SelectorStartServerTests_test_start_unix_server_1)
