@@ -2,16 +2,9 @@
 
 #include "sock.h"
 
-#include <errno.h>
-
 static struct cora__fd_transport *of(const cora_transport *transport)
 {
     return (struct cora__fd_transport *)transport;
-}
-
-static bool is_again(ssize_t rc)
-{
-    return rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -EINTR;
 }
 
 int cora__fd_transport_watch(struct cora__fd_transport *self, cora_callback *on_readable,
@@ -64,7 +57,7 @@ static ssize_t receive(struct cora__fd_transport *self, char *scratch, void *buf
 
     if (got > 0)
         deliver(self, scratch, got);
-    return is_again(got) ? -EAGAIN : got;
+    return cora__is_again(got) ? -EAGAIN : got;
 }
 
 ssize_t cora__fd_transport_read(struct cora__fd_transport *self, cora__fd_read *call)
@@ -142,7 +135,7 @@ int cora__fd_transport_write(struct cora__fd_transport *self, const struct iovec
         return 0;
     if (cora__buffer_size(&self->unsent) == 0) {
         sent = call(self->fd, parts, count);
-        if (sent < 0 && !is_again(sent)) {
+        if (sent < 0 && !cora__is_again(sent)) {
             cora__transport_force_close(&self->base, (int)sent);
             return 0;
         }
@@ -177,7 +170,7 @@ bool cora__fd_transport_flush(struct cora__fd_transport *self, cora__fd_write *c
         return false;
     sent = call(self->fd, &part, 1);
     if (sent < 0) {
-        if (!is_again(sent))
+        if (!cora__is_again(sent))
             cora__transport_force_close(&self->base, (int)sent);
         return false;
     }

@@ -12,12 +12,20 @@
 #include "buffer.h"
 #include "transport.h"
 
+#include <errno.h>
+
 struct cora__fd_transport {
     cora_transport base;
     int fd;
     cora_fd_watch watch;
     struct cora__buffer unsent;
 };
+
+/* Whether a call that returned this errno is to be made again later. */
+static inline bool cora__is_again(ssize_t rc)
+{
+    return rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -EINTR;
+}
 
 /* As read(2) and writev(2), but they never block, raise no SIGPIPE and return the negative errno.
  */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 
 enum { SEND_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL };
 
@@ -170,6 +171,25 @@ void cora__getsockname(int fd, cora_address *ret)
     ret->length = sizeof ret->storage;
     if (getsockname(fd, (struct sockaddr *)&ret->storage, &ret->length) < 0)
         ret->length = 0;
+}
+
+void cora__getpeername(int fd, cora_address *ret)
+{
+    ret->length = sizeof ret->storage;
+    if (getpeername(fd, (struct sockaddr *)&ret->storage, &ret->length) < 0)
+        ret->length = 0;
+}
+
+const void *cora__socket_info(const char *name, const int *fd, const cora_address *sockname,
+                              const cora_address *peername)
+{
+    if (strcmp(name, "socket") == 0)
+        return fd;
+    if (strcmp(name, "sockname") == 0)
+        return sockname->length > 0 ? sockname : NULL;
+    if (strcmp(name, "peername") == 0)
+        return peername->length > 0 ? peername : NULL;
+    return NULL;
 }
 
 int cora_sock_connect(int fd, const struct sockaddr *address, socklen_t length)

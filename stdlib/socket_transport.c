@@ -11,7 +11,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct socket_transport {
     struct cora__fd_transport io;
@@ -184,13 +183,7 @@ static const void *get_extra_info(const cora_transport *transport, const char *n
 {
     const struct socket_transport *self = of(transport);
 
-    if (strcmp(name, "socket") == 0)
-        return &self->io.fd;
-    if (strcmp(name, "sockname") == 0)
-        return self->sockname.length > 0 ? &self->sockname : NULL;
-    if (strcmp(name, "peername") == 0)
-        return self->peername.length > 0 ? &self->peername : NULL;
-    return NULL;
+    return cora__socket_info(name, &self->io.fd, &self->sockname, &self->peername);
 }
 
 static const struct cora__transport_kind socket_kind = {
@@ -223,15 +216,6 @@ static void set_nodelay(const struct socket_transport *self)
         setsockopt(self->io.fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 }
 
-static void ask_names(struct socket_transport *self)
-{
-    cora__getsockname(self->io.fd, &self->sockname);
-    self->peername.length = sizeof self->peername.storage;
-    if (getpeername(self->io.fd, (struct sockaddr *)&self->peername.storage,
-                    &self->peername.length) < 0)
-        self->peername.length = 0;
-}
-
 int cora__socket_transport_create(cora_loop *loop, int fd, cora_protocol *protocol,
                                   cora_waiter *waiter, cora_transport **ret)
 {
@@ -249,7 +233,8 @@ int cora__socket_transport_create(cora_loop *loop, int fd, cora_protocol *protoc
         free(self);
         return rc;
     }
-    ask_names(self);
+    cora__getsockname(fd, &self->sockname);
+    cora__getpeername(fd, &self->peername);
     set_nodelay(self);
     cora__transport_start(&self->io.base, waiter);
     *ret = &self->io.base;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void remove_stale(const char *path)
+void cora__unix_remove_stale(const char *path)
 {
     struct stat status;
 
@@ -21,7 +21,7 @@ static int bind_file(int fd, const char *path, mode_t mode, const cora_address *
 {
     if (mode != 0 && fchmod(fd, mode) < 0)
         return -errno;
-    remove_stale(path);
+    cora__unix_remove_stale(path);
     if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0)
         return -errno;
     return mode != 0 && chmod(path, mode) < 0 ? -errno : 0;

@@ -23,6 +23,9 @@ struct cora__socket_file {
  */
 int cora__unix_bind(const char *path, mode_t mode);
 
+/* Removes a socket that lies at the path, so that another one can be bound there. */
+void cora__unix_remove_stale(const char *path);
+
 /* The file of a bound socket, if it has one and it is there. */
 void cora__socket_file_find(struct cora__socket_file *file, int fd);
 

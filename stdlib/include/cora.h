@@ -13,6 +13,7 @@
 #include <cora/connection.h>
 #include <cora/contextvars.h>
 #include <cora/coroutine.h>
+#include <cora/datagram.h>
 #include <cora/error.h>
 #include <cora/event.h>
 #include <cora/file.h>

@@ -213,7 +213,7 @@ static int next_fault(const char *name, bool in_order, const int *errors)
 #define ERRORS(...) ((const int[]){__VA_ARGS__, 0})
 
 /* The names are the linker's: a call of f goes to __wrap_f, and __real_f is the function itself. */
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+/* NOLINTBEGIN(bugprone-reserved-identifier,bugprone-branch-clone,cert-dcl37-c,cert-dcl51-cpp) */
 #define WRAP(type, name, in_order, errors, parameters, shortened, arguments)                       \
     type __real_##name parameters;                                                                 \
     type __wrap_##name parameters;                                                                 \
@@ -350,4 +350,4 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
     return fault > 0 ? fault : __real_pthread_create(thread, attributes, fn, arg);
 }
 
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+/* NOLINTEND(bugprone-reserved-identifier,bugprone-branch-clone,cert-dcl37-c,cert-dcl51-cpp) */

@@ -83,6 +83,26 @@ static int eof_received(cora_protocol *protocol)
     return self->eof_answer;
 }
 
+static void datagram_received(cora_protocol *protocol, const void *data, size_t size,
+                              const cora_address *sender)
+{
+    struct recorder *self = (struct recorder *)protocol;
+
+    self->datagrams++;
+    self->sender = *sender;
+    (void)data_received(protocol, data, size);
+}
+
+static void error_received(cora_protocol *protocol, int error)
+{
+    struct recorder *self = (struct recorder *)protocol;
+
+    if (!self->silent)
+        trace("error %s", cora_strerrorname(error));
+    self->errors++;
+    wake(self);
+}
+
 static const cora_protocol_methods methods = {
     .connection_made = connection_made,
     .connection_lost = connection_lost,
@@ -90,6 +110,8 @@ static const cora_protocol_methods methods = {
     .resume_writing = resume_writing,
     .data_received = data_received,
     .eof_received = eof_received,
+    .datagram_received = datagram_received,
+    .error_received = error_received,
 };
 
 cora_protocol *record(void *arg)
@@ -132,6 +154,20 @@ int wait_lost(struct recorder *recorder)
 int wait_received(struct recorder *recorder, size_t size)
 {
     while (recorder->received < size)
+        assert_int_equal(wait_for_news(recorder), 0);
+    return 0;
+}
+
+int wait_datagrams(struct recorder *recorder, int count)
+{
+    while (recorder->datagrams < count)
+        assert_int_equal(wait_for_news(recorder), 0);
+    return 0;
+}
+
+int wait_errors(struct recorder *recorder, int count)
+{
+    while (recorder->errors < count)
         assert_int_equal(wait_for_news(recorder), 0);
     return 0;
 }

@@ -8,8 +8,8 @@
 
 /*
  * A protocol in the test's storage. It traces (tests/support/virtual.h) "made", "data hello",
- * "eof", "pause", "resume" and "lost" or "lost ECONNRESET"; bytes that are not printable text, or
- * more than 40 of them, as their number, "data 1000".
+ * "eof", "pause", "resume", "error ECONNREFUSED" and "lost" or "lost ECONNRESET"; bytes that are
+ * not printable text, or more than 40 of them, as their number, "data 1000".
  */
 struct recorder {
     cora_protocol protocol;
@@ -19,6 +19,9 @@ struct recorder {
     bool ended;                /* eof_received was called */
     size_t received;           /* bytes */
     char text[256];            /* the first of them */
+    int datagrams;             /* how many those bytes came in */
+    cora_address sender;       /* of the last */
+    int errors;                /* how often error_received was called */
     int eof_answer;            /* of eof_received: 0 closes */
     int data_answer;           /* of data_received: negative fails */
     bool silent;               /* traces nothing */
@@ -33,5 +36,9 @@ cora_protocol *record(void *arg);
 int wait_ended(struct recorder *recorder);
 int wait_lost(struct recorder *recorder);
 int wait_received(struct recorder *recorder, size_t size);
+
+/* The same for so many datagrams, or errors. */
+int wait_datagrams(struct recorder *recorder, int count);
+int wait_errors(struct recorder *recorder, int count);
 
 #endif

@@ -23,6 +23,13 @@ void make_pair(int fds[2])
     assert_int_equal(rc, 0);
 }
 
+void make_datagram_pair(int fds[2])
+{
+    int rc = socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds);
+
+    assert_int_equal(rc, 0);
+}
+
 void make_pipe(int fds[2])
 {
     int rc = pipe2(fds, O_CLOEXEC);

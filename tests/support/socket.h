@@ -17,6 +17,9 @@ void make_pair(int fds[2]);
 void close_pair(int fds[2]);
 void close_fd(int fd);
 
+/* Two connected Unix sockets of datagrams. */
+void make_datagram_pair(int fds[2]);
+
 /* A pipe: the end to read from, and the end to write to; blocking, as pipe makes them. */
 void make_pipe(int fds[2]);
 

@@ -1,4 +1,5 @@
 /* Transports of pipes, and of sockets and terminals in their place. */
+#include "support/allocation.h"
 #include "support/faults.h"
 #include "support/protocol.h"
 #include "support/socket.h"
@@ -591,4 +592,52 @@ TEST(a_loop_that_is_closed_loses_its_pipes)
         cora_transport_unref(links[i].transport);
         close_fd(links[i].fd);
     }
+}
+
+/* ---- whatever fails ------------------------------------------------------------------------ */
+
+/* Through a pipe of our own, from a protocol to a protocol. */
+static int scenario(void *arg)
+{
+    struct recorder reading = {.silent = true}, writing = {.silent = true};
+    int fds[2], rc, lost;
+
+    (void)arg;
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -errno;
+    rc = cora_connect_read_pipe(record, &reading, fds[0], NULL);
+    if (rc < 0) {
+        cora_close_fd(fds[0]);
+        cora_close_fd(fds[1]);
+        return rc;
+    }
+    rc = cora_connect_write_pipe(record, &writing, fds[1], NULL);
+    if (rc < 0) {
+        cora_close_fd(fds[1]);
+        return wait_lost(&reading);
+    }
+    rc = cora_transport_write(writing.transport, "hello", 5);
+    if (rc == 0 && writing.lost == 0)
+        rc = cora_transport_write_eof(writing.transport);
+    lost = wait_lost(&writing);
+    assert_int_equal(lost, 0);
+    lost = wait_lost(&reading);
+    assert_int_equal(lost, 0);
+    if (!fault_was_met() && !allocation_was_refused())
+        assert_string_equal(reading.text, "hello");
+    return rc;
+}
+
+TEST(each_fault_comes_to_an_end)
+{
+    int count = run_with_each_fault(scenario, NULL);
+
+    assert_true(count > 10);
+}
+
+TEST(each_allocation_that_fails_comes_to_an_end)
+{
+    int count = run_with_each_allocation_refused(scenario, NULL);
+
+    assert_true(count > 5);
 }
