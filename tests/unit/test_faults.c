@@ -182,3 +182,60 @@ TEST(a_server_at_a_path_and_its_client)
     run(serve_a_client, path, 50, 20);
     assert_int_equal(access(path, F_OK), -1);
 }
+
+/* ---- servers -------------------------------------------------------------------------------- */
+
+static cora_protocol *record_quietly(void *arg)
+{
+    ((struct recorder *)arg)->silent = true;
+    return record(arg);
+}
+
+static int port_of(const cora_server *server, char *text, size_t size)
+{
+    struct sockaddr_in address;
+    int fd;
+
+    if (cora_server_sockets(server, &fd, 1) == 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &(socklen_t){sizeof address}) < 0)
+        return -ENOTCONN;
+    snprintf(text, size, "%d", ntohs(address.sin_port));
+    return 0;
+}
+
+static int talk_to(struct line *line, const cora_server *server)
+{
+    char port[8];
+    int rc = port_of(server, port, sizeof port);
+
+    if (rc == 0)
+        rc = cora_create_connection(record_quietly, &line->near, "127.0.0.1", port, NULL,
+                                    &line->transports[0]);
+    if (rc == 0)
+        rc = cora_transport_write(line->transports[0], "hello", 5);
+    return rc == 0 ? wait_for_all(line, 5) : rc;
+}
+
+static int meet(void *arg)
+{
+    struct line line = {0};
+    cora_server *server;
+    int rc = cora_create_server(record_quietly, &line.far, "127.0.0.1", "0", NULL, &server);
+
+    (void)arg;
+    if (rc < 0)
+        return rc;
+    rc = talk_to(&line, server);
+    close_line(&line);
+    cora_server_close(server);
+    cora_server_abort_clients(server);
+    if (cora_server_wait_closed(server) < 0)
+        rc = -EBUSY;
+    cora_server_unref(server);
+    return rc;
+}
+
+TEST(a_connection_to_a_server)
+{
+    run(meet, 60, 15);
+}
