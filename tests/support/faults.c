@@ -230,12 +230,7 @@ static int next_fault(const char *name, bool in_order, const int *errors)
 
 /* These know no half. */
 #define WRAP_WHOLE(name, in_order, errors, parameters, arguments)                                  \
-    int __real_##name parameters;                                                                  \
-    int __wrap_##name parameters;                                                                  \
-    int __wrap_##name parameters                                                                   \
-    {                                                                                              \
-        return next_fault(#name, in_order, errors) > 0 ? -1 : __real_##name arguments;             \
-    }
+    WRAP(int, name, in_order, errors, parameters, arguments, arguments)
 
 WRAP(ssize_t, recv, of_socket(fd), ERRORS(EINTR, EAGAIN, SHORT, ECONNRESET, ENOMEM),
      (int fd, void *buffer, size_t size, int flags), (fd, buffer, (size_t)-fault, flags),

@@ -1,0 +1,167 @@
+#!/bin/sh
+# Our servers and other people's clients, and the other way round: peers.sh TEST SERVER CLIENT
+#
+# TEST is a function below; SERVER and CLIENT are the programs that server.c and client.c make, with
+# what they are run by before them. Ends with 77, skipped, where the other program is not installed.
+set -eu
+PATH=$PATH:/usr/sbin
+
+test=$1 server=$2 client=$3
+here=$(cd "$(dirname "$0")" && pwd)
+directory=$(mktemp -d)
+processes=
+
+# Ends what was started, waits for it, and removes what it has left.
+clean_up()
+{
+    for process in $processes; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+    done
+    rm -rf "$directory"
+}
+trap clean_up EXIT
+
+fail()
+{
+    echo "failed: $*" >&2
+    exit 1
+}
+
+needs()
+{
+    command -v "$1" >/dev/null || { echo "skipped: there is no $1 here"; exit 77; }
+}
+
+# within COMMAND...: tries until it succeeds, for up to ten seconds.
+within()
+{
+    tries=0
+    until "$@" 2>/dev/null; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || fail "$* never succeeded"
+        sleep 0.1
+    done
+}
+
+same() { cmp -s "$1" "$2" || fail "$1 and $2 differ"; }
+
+# Starts our server of that kind; its port is in $port.
+serve()
+{
+    $server "$@" >"$directory/port" &
+    processes="$processes $!"
+    ours=$!
+    within test -s "$directory/port"
+    port=$(cat "$directory/port")
+}
+
+# Our server ends when it is told to, and has nothing to complain of.
+ends_well()
+{
+    kill -TERM "$ours"
+    wait "$ours" || fail "the server ended with status $?"
+    processes=
+}
+
+# A file of so many digits, as our HTTP server sends it.
+digits() { awk -v n="$1" 'BEGIN { while (n > 0) { printf "%s", substr("0123456789", 1, n); n -= 10 } }'; }
+
+free_port()
+{
+    needs python3
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# ---- their clients ------------------------------------------------------------------------------
+
+curl_gets_and_posts()
+{
+    needs curl
+    serve http
+    digits 300000 >"$directory/digits"
+    curl -sS --max-time 20 -o "$directory/one" "http://127.0.0.1:$port/300000" \
+        -o "$directory/none" "http://127.0.0.1:$port/0" -o "$directory/two" "http://127.0.0.1:$port/300000"
+    same "$directory/one" "$directory/digits"
+    same "$directory/two" "$directory/digits"
+    curl -sS --max-time 20 --data-binary "@$directory/digits" -o "$directory/back" "http://127.0.0.1:$port/"
+    same "$directory/back" "$directory/digits"
+    ends_well
+}
+
+nc_gets_an_echo()
+{
+    needs nc
+    nc -h 2>&1 | grep -q -e '-N' || { echo "skipped: this nc does not end with its input"; exit 77; }
+    serve echo
+    digits 100000 >"$directory/digits"
+    nc -N 127.0.0.1 "$port" <"$directory/digits" >"$directory/back"
+    same "$directory/back" "$directory/digits"
+    ends_well
+}
+
+socat_gets_an_echo()
+{
+    needs socat
+    digits 100000 >"$directory/digits"
+    serve echo
+    socat -t 20 - "TCP:127.0.0.1:$port" <"$directory/digits" >"$directory/back"
+    same "$directory/back" "$directory/digits"
+    ends_well
+    $server unix "$directory/socket" >"$directory/port" &
+    processes=$! ours=$!
+    within test -S "$directory/socket"
+    socat -t 20 - "UNIX-CONNECT:$directory/socket" <"$directory/digits" >"$directory/back"
+    same "$directory/back" "$directory/digits"
+    ends_well
+    [ ! -e "$directory/socket" ] || fail "the socket's file is left"
+}
+
+python_gets_an_echo()
+{
+    needs python3
+    serve echo
+    python3 "$here/echo_client.py" "$port"
+    ends_well
+}
+
+# ---- their servers ------------------------------------------------------------------------------
+
+nginx_serves_a_file()
+{
+    needs nginx
+    port=$(free_port)
+    digits 300000 >"$directory/digits"
+    cat >"$directory/nginx.conf" <<EOF
+daemon off;
+master_process off;
+pid $directory/nginx.pid;
+error_log $directory/error.log;
+events { worker_connections 16; }
+http {
+    access_log off;
+    client_body_temp_path $directory;
+    proxy_temp_path $directory;
+    fastcgi_temp_path $directory;
+    uwsgi_temp_path $directory;
+    scgi_temp_path $directory;
+    server { listen 127.0.0.1:$port; root $directory; }
+}
+EOF
+    nginx -e "$directory/error.log" -c "$directory/nginx.conf" &
+    processes=$!
+    within $client http "$port" /digits >"$directory/back"
+    same "$directory/back" "$directory/digits"
+}
+
+redis_keeps_values()
+{
+    needs redis-server
+    port=$(free_port)
+    redis-server --port "$port" --bind 127.0.0.1 --dir "$directory" --save '' --appendonly no >/dev/null &
+    processes=$!
+    within $client redis "$port" >"$directory/answer"
+    grep -qx '1000 values' "$directory/answer" || fail "$(cat "$directory/answer")"
+}
+
+"$test"
