@@ -6,6 +6,7 @@
  * future is done, or the loop is closed. The other end is a callback of the concurrent future's, in
  * any thread: it may call the loop as long as the loop's end is up, which the lock decides.
  */
+#include "attached.h"
 #include "concurrent.h"
 
 #include <errno.h>
@@ -149,16 +150,7 @@ static const cora_attachment_kind chains_kind = {NULL, close_chains};
 
 static struct chains *chains_of(cora_loop *loop)
 {
-    struct chains *chains = cora_loop_attached(loop, &chains_kind);
-
-    if (chains != NULL)
-        return chains;
-    chains = calloc(1, sizeof *chains);
-    if (chains != NULL && cora_loop_attach(loop, &chains_kind, chains) < 0) {
-        free(chains);
-        return NULL;
-    }
-    return chains;
+    return cora__attached(loop, &chains_kind, sizeof(struct chains));
 }
 
 /* In the loop's thread. 0; -ENOMEM. */

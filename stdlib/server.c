@@ -6,6 +6,7 @@
  */
 #include "server.h"
 
+#include "attached.h"
 #include "link.h"
 #include "sock.h"
 #include "socket_transport.h"
@@ -67,18 +68,7 @@ static const cora_attachment_kind servers_kind = {.close = close_servers};
 
 static struct cora__link **servers_of(cora_loop *loop)
 {
-    struct cora__link **servers = cora_loop_attached(loop, &servers_kind);
-
-    if (servers != NULL)
-        return servers;
-    servers = calloc(1, sizeof *servers);
-    if (servers == NULL)
-        return NULL;
-    if (cora_loop_attach(loop, &servers_kind, servers) < 0) {
-        free(servers);
-        return NULL;
-    }
-    return servers;
+    return cora__attached(loop, &servers_kind, sizeof(struct cora__link *));
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
  */
 #include <cora/streams.h>
 
+#include "attached.h"
 #include "link.h"
 #include "server.h"
 #include "stream.h"
@@ -112,18 +113,7 @@ static const cora_attachment_kind clients_kind = {.close = close_clients};
 
 static struct cora__link **clients_of(cora_loop *loop)
 {
-    struct cora__link **clients = cora_loop_attached(loop, &clients_kind);
-
-    if (clients != NULL)
-        return clients;
-    clients = calloc(1, sizeof *clients);
-    if (clients == NULL)
-        return NULL;
-    if (cora_loop_attach(loop, &clients_kind, clients) < 0) {
-        free(clients);
-        return NULL;
-    }
-    return clients;
+    return cora__attached(loop, &clients_kind, sizeof(struct cora__link *));
 }
 
 static int run_handler(void *arg)

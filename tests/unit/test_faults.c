@@ -105,9 +105,9 @@ struct visit {
 
 static int connect_to_port(struct visit *visit)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     char port[8];
-    int fd;
+    int fd = -1;
 
     assert_int_equal(cora_server_sockets(visit->server, &fd, 1), 1);
     if (getsockname(fd, (struct sockaddr *)&address, &(socklen_t){sizeof address}) < 0)
