@@ -10,6 +10,7 @@
 #include "link.h"
 #include "sock.h"
 #include "socket_transport.h"
+#include "ssl_protocol.h"
 #include "unix_socket.h"
 
 #include <errno.h>
@@ -31,7 +32,8 @@ struct cora_server {
     cora_context *context; /* in which it was created */
     cora_protocol_factory *factory;
     void *arg;
-    void *kept; /* memory that goes with it */
+    void *kept;           /* memory that goes with it */
+    cora_ssl_options ssl; /* of its connections; no context: they are plain */
     struct cora__link of_loop;
     struct cora__link *clients; /* transports; each has a reference to the server */
     cora_wait_queue closing;    /* in wait_closed */
@@ -73,13 +75,27 @@ static struct cora__link **servers_of(cora_loop *loop)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
+static void set_ssl(cora_server *server, const cora_ssl_options *ssl)
+{
+    if (ssl == NULL)
+        return;
+    server->ssl = (cora_ssl_options){
+        .context = cora_ssl_context_ref(ssl->context),
+        .ssl_handshake_timeout = ssl->ssl_handshake_timeout,
+        .ssl_shutdown_timeout = ssl->ssl_shutdown_timeout,
+    };
+}
+
 int cora__server_new(cora_protocol_factory *factory, void *arg, const cora_server_options *options,
                      size_t room, cora_server **ret)
 {
     cora_loop *loop = cora_get_running_loop();
     struct cora__link **servers;
     cora_server *server;
+    int rc = options->ssl != NULL ? cora__ssl_check(options->ssl, true) : 0;
 
+    if (rc < 0)
+        return rc;
     if (cora_current_task() == NULL)
         return -CORA_ENOTASK;
     servers = servers_of(loop);
@@ -96,6 +112,7 @@ int cora__server_new(cora_protocol_factory *factory, void *arg, const cora_serve
     server->loop = loop;
     server->factory = factory;
     server->arg = arg;
+    set_ssl(server, options->ssl);
     server->backlog = options->backlog == 0 ? DEFAULT_BACKLOG : options->backlog;
     if (server->backlog < 0)
         server->backlog = 0;
@@ -116,6 +133,7 @@ void cora_server_unref(cora_server *server)
     if (server == NULL || --server->refs > 0)
         return;
     cora_context_unref(server->context);
+    cora_ssl_context_unref(server->ssl.context);
     free(server->kept);
     free(server);
 }
@@ -193,6 +211,9 @@ struct arrival {
 static int make_transport(const cora_server *server, int fd, cora_protocol *protocol,
                           cora_transport **ret)
 {
+    if (server->ssl.context != NULL)
+        return cora__ssl_transport_create(server->loop, fd, protocol, &server->ssl, true, NULL,
+                                          ret);
     return cora__socket_transport_create(server->loop, fd, protocol, NULL, ret);
 }
 

@@ -9,7 +9,7 @@
 
 /*
  * A server with room for so many sockets, and one reference to it. `options` are never NULL here.
- * 0, -ENOMEM, -CORA_ECLOSED, -CORA_ENOTASK.
+ * 0, -ENOMEM, -CORA_ECLOSED, -CORA_ENOTASK; -EINVAL and -EOPNOTSUPP for its ssl.
  */
 int cora__server_new(cora_protocol_factory *factory, void *arg, const cora_server_options *options,
                      size_t room, cora_server **ret);

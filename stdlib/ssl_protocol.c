@@ -14,6 +14,7 @@
 #include "ssl_protocol.h"
 
 #include "buffer.h"
+#include "server.h"
 #include "socket_transport.h"
 #include "ssl_context.h"
 #include "ssl_error.h"
@@ -814,12 +815,17 @@ static int check_below(const cora_transport *transport)
     return cora_transport_is_closing(transport) ? -ENOTCONN : 0;
 }
 
-/* Its protocol may have paused reading, or may wait until it can write. */
+/* Its protocol may have paused reading, or may wait until it can write; and it may be a server's.
+ */
 static void take_over(struct ssl_transport *self, cora_transport *below)
 {
     self->base.announced = true;
     self->below_writing_paused = self->base.writing_paused = below->writing_paused;
     cora_transport_set_protocol(below, &self->protocol);
+    if (below->server != NULL) {
+        cora__server_attach(below->server, &self->base);
+        cora__server_detach(below);
+    }
     cora_transport_resume_reading(below);
     go_on_soon(self);
 }
@@ -838,7 +844,10 @@ int cora_start_tls(cora_transport *transport, cora_protocol *protocol,
     cora_waiter_init(&waiter, "a TLS handshake", NULL);
     begin(self, transport, &waiter);
     take_over(self, transport);
-    return cora__transport_wait_made(&self->base, &waiter, ret);
+    rc = cora__transport_wait_made(&self->base, &waiter, ret);
+    if (rc == 0 && cora_transport_is_reading(&self->base))
+        set_reading(&self->base, true);
+    return rc;
 }
 
 #endif

@@ -40,6 +40,7 @@ struct cora__stream {
     unsigned refs;
     bool connected; /* one of them is the transport's */
     bool over_ssl;
+    bool server_side; /* a server has accepted it */
 };
 
 /* All 0, but for the limit, and one reference. */
@@ -70,6 +71,13 @@ size_t cora__stream_reader_room(cora_stream_reader *reader, void **ret_buffer);
 
 /* So many bytes were put there. */
 void cora__stream_reader_fed(cora_stream_reader *reader, size_t size);
+
+/* What has come and was not read yet: how many bytes, and where; and they go. */
+size_t cora__stream_reader_peek(const cora_stream_reader *reader, const char **ret_data);
+void cora__stream_reader_drop(cora_stream_reader *reader);
+
+/* From now on this is its transport, which reads. */
+void cora__stream_reader_set_transport(cora_stream_reader *reader, cora_transport *transport);
 
 /* Its memory goes. */
 void cora__stream_reader_clear(cora_stream_reader *reader);

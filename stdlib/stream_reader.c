@@ -400,6 +400,26 @@ ssize_t cora_stream_reader_readline(cora_stream_reader *reader, char **ret_line)
     return rc < 0 ? rc : hand_out(reader, search.end, ret_line);
 }
 
+/* ---- another transport --------------------------------------------------------------------- */
+
+size_t cora__stream_reader_peek(const cora_stream_reader *reader, const char **ret_data)
+{
+    *ret_data = unread(reader) > 0 ? cora__buffer_data(&reader->buffer) + reader->handed_out : NULL;
+    return unread(reader);
+}
+
+/* What was handed out lies before it, and stays. */
+void cora__stream_reader_drop(cora_stream_reader *reader)
+{
+    reader->buffer.end -= unread(reader);
+}
+
+void cora__stream_reader_set_transport(cora_stream_reader *reader, cora_transport *transport)
+{
+    reader->transport = transport;
+    reader->paused = false;
+}
+
 /* ---- questions, and the end ---------------------------------------------------------------- */
 
 bool cora_stream_reader_at_eof(const cora_stream_reader *reader)

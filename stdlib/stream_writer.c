@@ -1,5 +1,7 @@
 #include "stream.h"
 
+#include <cora/ssl.h>
+
 #include <errno.h>
 
 /* ---- writing ------------------------------------------------------------------------------- */
@@ -75,6 +77,38 @@ void cora__stream_resume_writing(struct cora__stream *stream)
 {
     stream->writer.paused = false;
     wake_drainers(&stream->writer, 0);
+}
+
+/* ---- from here on with TLS ----------------------------------------------------------------- */
+
+static void replace_transport(struct cora__stream *stream, cora_transport *transport)
+{
+    cora_transport_unref(stream->writer.transport);
+    stream->writer.transport = transport;
+    stream->over_ssl = true;
+    if (stream->connected)
+        cora__stream_reader_set_transport(&stream->reader, transport);
+}
+
+/* What was received and not read is of TLS already: it must not be taken for what TLS protects. */
+int cora_stream_writer_start_tls(cora_stream_writer *writer, const cora_ssl_options *options)
+{
+    struct cora__stream *stream = cora__stream_of_writer(writer);
+    cora_ssl_options with_received = *options;
+    cora_transport *before = writer->transport, *transport;
+    const char *received;
+    int rc = cora_stream_writer_drain(writer);
+
+    if (rc < 0)
+        return rc;
+    with_received.received_size = cora__stream_reader_peek(&stream->reader, &received);
+    with_received.received = received;
+    rc = cora_start_tls(before, &stream->protocol, &with_received, stream->server_side, &transport);
+    if (rc == 0 || cora_transport_get_protocol(before) != &stream->protocol)
+        cora__stream_reader_drop(&stream->reader);
+    if (rc == 0)
+        replace_transport(stream, transport);
+    return rc;
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */

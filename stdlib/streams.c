@@ -203,6 +203,7 @@ static cora_protocol *new_client(void *arg)
         return NULL;
     cora__stream_init(&client->stream, acceptor->limit);
     client->stream.protocol.methods = &new_client_methods;
+    client->stream.server_side = true;
     client->stream.connected = true; /* the one reference is the transport's */
     client->handler = acceptor->handler;
     client->arg = acceptor->arg;

@@ -78,7 +78,7 @@ static void connection_made(void *arg)
     if (transport->waiter != NULL)
         cora_waiter_wake(transport->waiter);
     transport->waiter = NULL;
-    if (cora_transport_is_reading(transport) && transport->kind->set_reading != NULL)
+    if (cora_transport_is_reading(transport) && !transport->announced)
         transport->kind->set_reading(transport, true);
     if (transport->kind->start != NULL && !transport->losing)
         transport->kind->start(transport);

@@ -47,7 +47,9 @@ struct cora_transport {
     size_t high, low;    /* of what waits to be written */
     int error;           /* for connection_lost */
     unsigned writes_in_vain;
-    bool announced;      /* its protocol had another transport before, and is not told of this */
+    /* Its protocol had another transport before, and is not told of this. Who waits for it has it
+     * read once he has it. */
+    bool announced;
     bool closing;        /* reads no more, and will be lost once all is written */
     bool losing;         /* nothing is read or written any more; connection_lost is due, or was */
     bool reading_paused; /* by the user */

@@ -54,6 +54,14 @@ typedef struct cora_server_options {
 
     size_t limit; /* of the readers; 0: CORA_STREAM_LIMIT */
 
+    /* ---- of all again ---- */
+
+    /*
+     * TLS; NULL: none. Its context must be there, and lasts as long as the server; the rest is
+     * copied. A handshake that fails is reported, and nobody else notices.
+     */
+    const struct cora_ssl_options *ssl;
+
     /* ---- Unix sockets alone ---- */
 
     int cleanup_socket; /* CORA_OFF: the socket's file stays when the server is closed */

@@ -34,6 +34,7 @@
 #include <cora/base.h>
 #include <cora/connection.h>
 #include <cora/server.h>
+#include <cora/ssl.h>
 #include <cora/task.h>
 #include <cora/transport.h>
 
@@ -134,6 +135,13 @@ CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_stream_writer_drain(cora_stream_
 /* As cora_transport_write_eof and _can_write_eof. */
 CORA_API CORA_MUST_CHECK int cora_stream_writer_write_eof(cora_stream_writer *writer);
 CORA_API bool cora_stream_writer_can_write_eof(const cora_stream_writer *writer);
+
+/*
+ * start_tls(): drains, and goes over to TLS, as cora_start_tls, on the server's side where a server
+ * has accepted the connection. What was received and not read yet belongs to TLS.
+ */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_stream_writer_start_tls(
+    cora_stream_writer *writer, const cora_ssl_options *options);
 
 /* Closes the connection, once all is sent; nothing more is read. */
 CORA_API void cora_stream_writer_close(cora_stream_writer *writer);
