@@ -7,7 +7,6 @@
 #include <cora/sock.h>
 
 #include <errno.h>
-#include <math.h>
 #include <sys/socket.h>
 
 static const cora_connection_options no_options;
@@ -130,7 +129,7 @@ int cora_create_connection(cora_protocol_factory *factory, void *arg, const char
         return rc;
     if (options == NULL)
         options = &no_options;
-    if ((host == NULL && service == NULL) || isnan(options->happy_eyeballs_delay))
+    if (host == NULL && service == NULL)
         return -EINVAL;
     if (cora_current_task() == NULL)
         return -CORA_ENOTASK;

@@ -1113,7 +1113,7 @@ static void assert_call(struct call a)
     int rc = run_virtual(call, &a);
 
     assert_int_equal(rc, 0);
-    close_peers();
+    close_hosts();
     assert_int_equal(count_descriptors(), before);
     assert_int_equal(reports.count, 0);
 }

@@ -19,6 +19,7 @@ static struct list {
 
 struct attempts attempts;
 static bool active;
+static int infos; /* that have not been given back */
 static int peers[MOST_HOSTS];
 static size_t peer_count;
 
@@ -55,8 +56,9 @@ static int family_of(const struct host *host)
     return host->name[0] == '6' ? AF_INET6 : AF_INET;
 }
 
-void close_peers(void)
+void close_hosts(void)
 {
+    assert_int_equal(infos, 0);
     while (peer_count > 0)
         close_fd(peers[--peer_count]);
 }
@@ -82,6 +84,7 @@ static struct addrinfo *make_info(const struct list *list, size_t i)
 {
     struct info *made = calloc(1, sizeof *made);
 
+    infos++;
     made->info = (struct addrinfo){.ai_flags = OURS,
                                    .ai_family = family_of(&list->hosts[i]),
                                    .ai_socktype = SOCK_STREAM,
@@ -124,6 +127,7 @@ void __wrap_freeaddrinfo(struct addrinfo *list)
     while (list != NULL) {
         struct addrinfo *next = list->ai_next;
 
+        infos--;
         free(list);
         list = next;
     }

@@ -70,7 +70,7 @@ struct attempts {
 };
 extern struct attempts attempts;
 
-/* Closes the other ends of what was connected. */
-void close_peers(void);
+/* The end of a test: the resolver has got its lists back, and what was connected is closed. */
+void close_hosts(void);
 
 #endif

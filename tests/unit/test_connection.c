@@ -290,15 +290,20 @@ TEST(a_local_name_that_is_unknown_is_told)
 struct connects_args {
     struct recorder *recorder;
     const char *port, *path;
+    int *other; /* the next descriptor, once the call has returned */
 };
 
 static int connects(void *arg)
 {
     struct connects_args *a = arg;
+    int rc;
 
-    return a->path != NULL
-               ? cora_create_unix_connection(record, a->recorder, a->path, NULL, NULL)
-               : cora_create_connection(record, a->recorder, "127.0.0.1", a->port, NULL, NULL);
+    if (a->path != NULL)
+        rc = cora_create_unix_connection(record, a->recorder, a->path, NULL, NULL);
+    else
+        rc = cora_create_connection(record, a->recorder, "127.0.0.1", a->port, NULL, NULL);
+    *a->other = dup(STDERR_FILENO);
+    return rc;
 }
 
 /* A listener whose queue is full lets a connection wait. */
@@ -307,19 +312,20 @@ static int is_cancelled_while_it_connects(void *arg)
     struct recorder recorder = {0};
     struct server server;
     cora_task *task;
-    int filler, rc;
+    int filler, other, rc;
 
     (void)arg;
     server.listener = make_listener(&server.address, 0);
     snprintf(server.port, sizeof server.port, "%u", ntohs(server.address.sin_port));
     filler = connect_tcp(&server.address);
-    task = cora_create_task(connects, .recorder = &recorder, .port = server.port);
+    task = cora_create_task(connects, .recorder = &recorder, .port = server.port, .other = &other);
     rc = rest(5);
     assert_int_equal(rc, 0);
     assert_false(cora_task_done(task));
     cora_task_cancel(task);
     rc = cora_await_unref(task);
     assert_int_equal(rc, -ECANCELED);
+    close_fd(other);
     close_fd(filler);
     close_fd(server.listener);
     return 0;
@@ -336,7 +342,9 @@ static int is_cancelled_once_it_is_connected(void *arg)
     struct recorder recorder = {0};
     char name[CORA_ADDRESS_TEXT_SIZE];
     int listener = make_unix_listener(name, sizeof name, 0), rc;
-    cora_task *task = cora_create_task(connects, .recorder = &recorder, .path = name);
+    int other;
+    cora_task *task =
+        cora_create_task(connects, .recorder = &recorder, .path = name, .other = &other);
 
     (void)arg;
     rc = rest(1);
@@ -346,6 +354,7 @@ static int is_cancelled_once_it_is_connected(void *arg)
     assert_int_equal(rc, -ECANCELED);
     rc = wait_lost(&recorder);
     assert_int_equal(rc, 0);
+    close_fd(other); /* which would have the socket's number, had that been free too early */
     close_fd(listener);
     return 0;
 }

@@ -35,7 +35,7 @@ static int run(cora_task_fn *fn, const void *arg)
     int before = count_descriptors();
     int rc = run_virtual(fn, (void *)arg);
 
-    close_peers();
+    close_hosts();
     assert_int_equal(count_descriptors(), before);
     assert_int_equal(reports.count, 0);
     return rc;
