@@ -165,7 +165,7 @@ static int cant_bind(void *arg)
 {
     cora_address failed = {0};
     cora_server_options options = {.ret_address = &failed};
-    int descriptors = open_descriptors(), rc;
+    int descriptors = count_descriptors(), rc;
     char text[CORA_ADDRESS_TEXT_SIZE];
     cora_server *server = NULL;
 
@@ -173,7 +173,7 @@ static int cant_bind(void *arg)
     rc = cora_create_server(record_next, NULL, "192.0.2.1", "10100", &options, &server);
     assert_int_equal(rc, -EADDRNOTAVAIL);
     assert_string_equal(cora_address_format(&failed, text, sizeof text), "192.0.2.1:10100");
-    assert_int_equal(open_descriptors(), descriptors);
+    assert_int_equal(count_descriptors(), descriptors);
     return 0;
 }
 

@@ -1,10 +1,10 @@
 #include "support/faults.h"
 
 #include "support/allocation.h"
+#include "support/socket.h"
 #include "support/test.h"
 #include "support/virtual.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -98,18 +98,6 @@ static int next_in_turn(const char *name, const int *errors)
     return 0;
 }
 
-int open_descriptors(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    int count = 0;
-
-    assert_non_null(directory);
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count - 3; /* ".", ".." and the directory's own */
-}
-
 /* What goes wrong in a scenario. */
 struct ordeal {
     const char *what;
@@ -153,7 +141,7 @@ static bool run_once(cora_task_fn *scenario, void *arg, const struct ordeal *ord
                      int which)
 {
     cora_runner_options options = {.loop_factory = virtual_loop_factory};
-    int before = open_descriptors(), after, rc;
+    int before = count_descriptors(), after, rc;
     cora_runner *runner = NULL;
     bool went_wrong;
 
@@ -164,7 +152,7 @@ static bool run_once(cora_task_fn *scenario, void *arg, const struct ordeal *ord
     (void)!cora_runner_close(runner);
     went_wrong = ordeal->met();
     ordeal->disarm();
-    after = open_descriptors();
+    after = count_descriptors();
     if (after != before || (!went_wrong && rc != 0))
         fail_msg("%s %d, %s, %d: %s, %d descriptors before and %d after", ordeal->what, nth,
                  turn.name, which, cora_strerrorname(rc), before, after);

@@ -40,7 +40,4 @@ int run_with_each_allocation_refused(cora_task_fn *scenario, void *arg);
 /* Inside of a scenario: whether its fault was met yet. */
 bool fault_was_met(void);
 
-/* The descriptors of this process that are open. */
-int open_descriptors(void);
-
 #endif

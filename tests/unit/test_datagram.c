@@ -524,12 +524,12 @@ TEST(options_are_set_where_they_are_wanted)
 static void refuse(const cora_datagram_options *options, int error)
 {
     struct recorder recorder = {.made = -1};
-    int before = open_descriptors();
+    int before = count_descriptors();
     int rc = cora_create_datagram_endpoint(record, &recorder, options, NULL);
 
     assert_int_equal(rc, error);
     assert_int_equal(recorder.made, -1); /* the factory was not called */
-    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(count_descriptors(), before);
 }
 
 static int is_refused_options(void *arg)
@@ -615,7 +615,7 @@ TEST(it_takes_a_task)
 static int is_cancelled(void *arg)
 {
     struct recorder recorder = {0};
-    int before = open_descriptors(), rc;
+    int before = count_descriptors(), rc;
 
     (void)arg;
     cora_task_cancel(cora_current_task());
@@ -625,7 +625,7 @@ static int is_cancelled(void *arg)
     rc = wait_lost(&recorder);
     assert_int_equal(rc, 0);
     pass(1);
-    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(count_descriptors(), before);
     return 0;
 }
 

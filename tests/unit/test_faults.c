@@ -182,3 +182,57 @@ TEST(a_server_at_a_path_and_its_client)
     run(serve_a_client, path, 50, 20);
     assert_int_equal(access(path, F_OK), -1);
 }
+
+/* ---- connections ---------------------------------------------------------------------------- */
+
+/* Nobody accepts: what was connected, and is closed again, stays in the listener's queue. */
+enum { QUEUE = 1000 };
+
+/* Whoever was made was told of the end, which came by itself or does now. */
+static int end_connection(struct recorder *recorder, int rc)
+{
+    if (rc == 0 && recorder->lost == 0) {
+        cora_transport_close(recorder->transport);
+        wait_lost(recorder);
+    }
+    assert_in_range(recorder->made, 0, recorder->lost);
+    return rc;
+}
+
+static int connect_to_host(void *port)
+{
+    const cora_connection_options options = {.happy_eyeballs_delay = 0.25,
+                                             .local_host = "127.0.0.1"};
+    struct recorder recorder = {.silent = true};
+    int rc = cora_create_connection(record, &recorder, "127.0.0.1", port, &options, NULL);
+
+    return end_connection(&recorder, rc);
+}
+
+TEST(a_connection_to_a_host)
+{
+    struct sockaddr_in address;
+    int listener = make_listener(&address, QUEUE);
+    char port[8];
+
+    snprintf(port, sizeof port, "%u", ntohs(address.sin_port));
+    run(connect_to_host, port, 20, 8);
+    close_fd(listener);
+}
+
+static int connect_to_path(void *path)
+{
+    struct recorder recorder = {.silent = true};
+    int rc = cora_create_unix_connection(record, &recorder, path, NULL, NULL);
+
+    return end_connection(&recorder, rc);
+}
+
+TEST(a_connection_to_a_path)
+{
+    char name[CORA_ADDRESS_TEXT_SIZE];
+    int listener = make_unix_listener(name, sizeof name, QUEUE);
+
+    run(connect_to_path, name, 12, 4);
+    close_fd(listener);
+}
