@@ -24,58 +24,59 @@ static size_t limit_or_default(size_t limit)
 
 /* ---- connections that we make -------------------------------------------------------------- */
 
-static struct cora__stream *new_stream(const cora_connection_options *options)
+/* The argument of their factory, and the stream that it has made, or NULL. */
+struct opening {
+    const cora_connection_options *options;
+    struct cora__stream *stream;
+};
+
+static cora_protocol *new_stream(void *arg)
 {
-    return cora__stream_create(limit_or_default(options != NULL ? options->limit : 0));
+    struct opening *opening = arg;
+    size_t limit = opening->options != NULL ? opening->options->limit : 0;
+
+    opening->stream = cora__stream_create(limit_or_default(limit));
+    return opening->stream != NULL ? cora__stream_protocol(opening->stream) : NULL;
 }
 
-static int opened(struct cora__stream *stream, int rc, cora_stream_reader **ret_reader,
+static int opened(const struct opening *opening, int rc, cora_stream_reader **ret_reader,
                   cora_stream_writer **ret_writer)
 {
-    if (rc < 0) {
-        cora__stream_unref(stream);
-        return rc;
+    if (rc == 0) {
+        *ret_reader = &opening->stream->reader;
+        *ret_writer = &opening->stream->writer;
+    } else if (opening->stream != NULL) {
+        cora__stream_unref(opening->stream);
     }
-    *ret_reader = &stream->reader;
-    *ret_writer = &stream->writer;
-    return 0;
+    return rc;
 }
 
 int cora_open_connection(const char *host, const char *service,
                          const cora_connection_options *options, cora_stream_reader **ret_reader,
                          cora_stream_writer **ret_writer)
 {
-    struct cora__stream *stream = new_stream(options);
-    int rc;
+    struct opening opening = {options, NULL};
+    int rc = cora_create_connection(new_stream, &opening, host, service, options, NULL);
 
-    if (stream == NULL)
-        return -ENOMEM;
-    rc = cora_create_connection(cora__stream_protocol, stream, host, service, options, NULL);
-    return opened(stream, rc, ret_reader, ret_writer);
+    return opened(&opening, rc, ret_reader, ret_writer);
 }
 
 int cora_open_connection_sock(int fd, const cora_connection_options *options,
                               cora_stream_reader **ret_reader, cora_stream_writer **ret_writer)
 {
-    struct cora__stream *stream = new_stream(options);
-    int rc;
+    struct opening opening = {options, NULL};
+    int rc = cora_create_connection_sock(new_stream, &opening, fd, options, NULL);
 
-    if (stream == NULL)
-        return -ENOMEM;
-    rc = cora_create_connection_sock(cora__stream_protocol, stream, fd, options, NULL);
-    return opened(stream, rc, ret_reader, ret_writer);
+    return opened(&opening, rc, ret_reader, ret_writer);
 }
 
 int cora_open_unix_connection(const char *path, const cora_connection_options *options,
                               cora_stream_reader **ret_reader, cora_stream_writer **ret_writer)
 {
-    struct cora__stream *stream = new_stream(options);
-    int rc;
+    struct opening opening = {options, NULL};
+    int rc = cora_create_unix_connection(new_stream, &opening, path, options, NULL);
 
-    if (stream == NULL)
-        return -ENOMEM;
-    rc = cora_create_unix_connection(cora__stream_protocol, stream, path, options, NULL);
-    return opened(stream, rc, ret_reader, ret_writer);
+    return opened(&opening, rc, ret_reader, ret_writer);
 }
 
 /* ---- a server's connections ---------------------------------------------------------------- */
@@ -240,11 +241,10 @@ int cora_start_server(cora_client_connected *handler, void *arg, const char *hos
 {
     struct acceptor *acceptor = new_acceptor(handler, arg, options);
     cora_server *server = NULL;
-    int rc;
+    int rc = acceptor != NULL
+                 ? cora_create_server(new_client, acceptor, host, service, options, &server)
+                 : -ENOMEM;
 
-    if (acceptor == NULL)
-        return -ENOMEM;
-    rc = cora_create_server(new_client, acceptor, host, service, options, &server);
     return started(acceptor, rc, server, ret);
 }
 
@@ -253,11 +253,9 @@ int cora_start_server_sock(cora_client_connected *handler, void *arg, int fd,
 {
     struct acceptor *acceptor = new_acceptor(handler, arg, options);
     cora_server *server = NULL;
-    int rc;
+    int rc = acceptor != NULL ? cora_create_server_sock(new_client, acceptor, fd, options, &server)
+                              : -ENOMEM;
 
-    if (acceptor == NULL)
-        return -ENOMEM;
-    rc = cora_create_server_sock(new_client, acceptor, fd, options, &server);
     return started(acceptor, rc, server, ret);
 }
 
@@ -266,11 +264,10 @@ int cora_start_unix_server(cora_client_connected *handler, void *arg, const char
 {
     struct acceptor *acceptor = new_acceptor(handler, arg, options);
     cora_server *server = NULL;
-    int rc;
+    int rc = acceptor != NULL
+                 ? cora_create_unix_server(new_client, acceptor, path, options, &server)
+                 : -ENOMEM;
 
-    if (acceptor == NULL)
-        return -ENOMEM;
-    rc = cora_create_unix_server(new_client, acceptor, path, options, &server);
     return started(acceptor, rc, server, ret);
 }
 
@@ -279,10 +276,9 @@ int cora_start_unix_server_sock(cora_client_connected *handler, void *arg, int f
 {
     struct acceptor *acceptor = new_acceptor(handler, arg, options);
     cora_server *server = NULL;
-    int rc;
+    int rc = acceptor != NULL
+                 ? cora_create_unix_server_sock(new_client, acceptor, fd, options, &server)
+                 : -ENOMEM;
 
-    if (acceptor == NULL)
-        return -ENOMEM;
-    rc = cora_create_unix_server_sock(new_client, acceptor, fd, options, &server);
     return started(acceptor, rc, server, ret);
 }
