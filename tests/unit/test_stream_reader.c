@@ -443,7 +443,9 @@ static int reads_much(void *arg)
         done = BIG;
     }
     while (done < BIG && rc >= 0) {
-        rc = (int)cora_stream_reader_read(reader, got + done, 100000);
+        size_t room = BIG - done < 100000 ? BIG - done : 100000;
+
+        rc = (int)cora_stream_reader_read(reader, got + done, room);
         done += rc > 0 ? (size_t)rc : 0;
     }
     assert_true(rc >= 0);
