@@ -1,4 +1,5 @@
 /* What accept may answer. */
+#include "support/allocation.h"
 #include "support/faults.h"
 #include "support/server.h"
 #include "support/socket.h"
@@ -75,6 +76,30 @@ static int is_closed_in_a_pause(void *arg)
 TEST(a_server_that_is_closed_in_its_pause_tries_no_more)
 {
     assert_int_equal(run_virtual(is_closed_in_a_pause, NULL), 0);
+}
+
+/* There is not even memory for the timer. */
+static int cannot_pause(void *arg)
+{
+    struct lobby lobby = {0};
+    cora_server *server = serve_lobby(&lobby, NULL);
+    int fd = connect_server(server);
+
+    (void)arg;
+    set_faults(EMFILE, 0, 0);
+    refuse_allocation(1);
+    wait_guests(&lobby, 1);
+    assert_true(allocation_was_refused());
+    assert_true(cora_loop_time(cora_get_running_loop()) == 0);
+    assert_int_equal(reports.count, 1);
+    end(server, fd);
+    return 0;
+}
+
+TEST(without_memory_for_a_pause_accepting_goes_on)
+{
+    setenv("CORAMALLOC", "1", 1);
+    assert_int_equal(run_virtual(cannot_pause, NULL), 0);
 }
 
 static int passes_over(void *arg)
