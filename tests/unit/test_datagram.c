@@ -1,6 +1,6 @@
 /* Endpoints of datagrams. */
 #include "support/faults.h"
-#include "support/protocol.h"
+#include "support/endpoint.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/virtual.h"
@@ -9,82 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void run(cora_task_fn *fn, void *arg)
-{
-    int rc = run_virtual(fn, arg);
-
-    assert_int_equal(rc, 0);
-}
-
-struct endpoint {
-    struct recorder recorder;
-    cora_transport *transport; /* kept */
-};
-
-static void open_endpoint(struct endpoint *endpoint, const cora_datagram_options *options)
-{
-    int rc =
-        cora_create_datagram_endpoint(record, &endpoint->recorder, options, &endpoint->transport);
-
-    assert_int_equal(rc, 0);
-}
-
-static void open_sock(struct endpoint *endpoint, int fd)
-{
-    int rc =
-        cora_create_datagram_endpoint_sock(record, &endpoint->recorder, fd, &endpoint->transport);
-
-    assert_int_equal(rc, 0);
-}
-
 static const cora_datagram_options on_loopback = {.local_host = "127.0.0.1", .local_service = "0"};
 
-static void await_loss(struct endpoint *endpoint)
+static void open_sock(struct endpoint *endpoint)
 {
-    int rc = wait_lost(&endpoint->recorder);
-
-    assert_int_equal(rc, 0);
-    cora_transport_unref(endpoint->transport);
-}
-
-static void close_endpoint(struct endpoint *endpoint)
-{
-    cora_transport_close(endpoint->transport);
-    await_loss(endpoint);
+    open_end(endpoint, cora_create_datagram_endpoint_sock, make_datagram_pair, 0);
 }
 
 static const cora_address *name_of(const struct endpoint *endpoint)
 {
     return cora_transport_get_extra_info(endpoint->transport, "sockname");
-}
-
-static int fd_of(const struct endpoint *endpoint)
-{
-    return *(const int *)cora_transport_get_extra_info(endpoint->transport, "socket");
-}
-
-static void send_to(struct endpoint *endpoint, const char *text, const cora_address *address)
-{
-    int rc = cora_transport_sendto(endpoint->transport, text, strlen(text), address);
-
-    assert_int_equal(rc, 0);
-}
-
-static void await_datagrams(struct endpoint *endpoint, int count)
-{
-    int rc = wait_datagrams(&endpoint->recorder, count);
-
-    assert_int_equal(rc, 0);
-}
-
-/* So often nothing was left to do but to look at descriptors. */
-static void pass(int times)
-{
-    while (times-- > 0) {
-        int rc = cora_sleep(0.001);
-
-        assert_int_equal(rc, 0);
-    }
 }
 
 /* The service of an endpoint's port, for others to connect to. */
@@ -106,18 +40,18 @@ static int exchanges(void *arg)
     int rc;
 
     (void)arg;
-    open_endpoint(&server, &on_loopback);
+    open_datagram(&server, &on_loopback);
     assert_null(cora_transport_get_extra_info(server.transport, "peername"));
     options.remote_service = port_of(&server, port);
-    open_endpoint(&client, &options);
+    open_datagram(&client, &options);
     assert_non_null(cora_transport_get_extra_info(client.transport, "peername"));
-    send_to(&client, "hello", NULL);
+    send_text(&client, "hello", NULL);
     await_datagrams(&server, 1);
-    send_to(&server, "", &server.recorder.sender);
+    send_text(&server, "", &server.recorder.sender);
     await_datagrams(&client, 1);
     assert_int_equal(client.recorder.received, 0);
     assert_int_equal(client.recorder.sender.length, sizeof(struct sockaddr_in));
-    send_to(&client, "again", name_of(&server));
+    send_text(&client, "again", name_of(&server));
     await_datagrams(&server, 2);
     rc = cora_transport_write(client.transport, "x", 1);
     assert_int_equal(rc, -EOPNOTSUPP);
@@ -129,7 +63,7 @@ static int exchanges(void *arg)
 
 TEST(datagrams_come_and_go_empty_ones_too)
 {
-    run(exchanges, NULL);
+    run_task(exchanges, NULL);
     assert_string_equal(trace_text, "made made data hello data  data again lost lost ");
 }
 
@@ -142,7 +76,7 @@ static int is_particular(void *arg)
     int rc;
 
     (void)arg;
-    open_endpoint(&server, &on_loopback);
+    open_datagram(&server, &on_loopback);
     rc = cora_transport_sendto(server.transport, "x", 1, NULL);
     assert_int_equal(rc, -EINVAL);
     rc = cora_transport_sendto(server.transport, "x", 1, &too_long);
@@ -150,14 +84,14 @@ static int is_particular(void *arg)
     options.remote_service = port_of(&server, port);
     for (int broadcast = 0; broadcast < 2; broadcast++) {
         options.allow_broadcast = broadcast;
-        open_endpoint(&client, &options);
+        open_datagram(&client, &options);
         elsewhere = *name_of(&client);
         rc = cora_transport_sendto(client.transport, "x", 1, &elsewhere);
         assert_int_equal(rc, -EINVAL);
         assert_int_equal(cora_transport_get_extra_info(client.transport, "peername") == NULL,
                          broadcast);
-        send_to(&client, "a", NULL);
-        send_to(&client, "b", name_of(&server));
+        send_text(&client, "a", NULL);
+        send_text(&client, "b", name_of(&server));
         await_datagrams(&server, 2 * (broadcast + 1));
         close_endpoint(&client);
     }
@@ -167,32 +101,29 @@ static int is_particular(void *arg)
 
 TEST(one_that_has_a_remote_address_sends_nowhere_else)
 {
-    run(is_particular, NULL);
+    run_task(is_particular, NULL);
 }
 
 static int pauses(void *arg)
 {
     struct endpoint endpoint = {.transport = NULL};
-    int fds[2];
 
     (void)arg;
-    make_datagram_pair(fds);
-    open_sock(&endpoint, fds[0]);
+    open_sock(&endpoint);
     cora_transport_pause_reading(endpoint.transport);
-    put(fds[1], "hello");
-    pass(5);
+    put(endpoint.peer, "hello");
+    look(5);
     assert_int_equal(endpoint.recorder.datagrams, 0);
     cora_transport_resume_reading(endpoint.transport);
     await_datagrams(&endpoint, 1);
     assert_int_equal(endpoint.recorder.sender.length, 0); /* has no name */
     close_endpoint(&endpoint);
-    close_fd(fds[1]);
     return 0;
 }
 
 TEST(nothing_comes_while_reading_is_paused)
 {
-    run(pauses, NULL);
+    run_task(pauses, NULL);
     assert_string_equal(trace_text, "made data hello lost ");
 }
 
@@ -206,17 +137,17 @@ static int is_refused(void *arg)
     int rc;
 
     (void)arg;
-    open_endpoint(&server, &on_loopback);
+    open_datagram(&server, &on_loopback);
     options.remote_service = port_of(&server, port);
-    open_endpoint(&client, &options);
+    open_datagram(&client, &options);
     close_endpoint(&server);
-    send_to(&client, "anybody?", NULL);
+    send_text(&client, "anybody?", NULL);
     rc = wait_errors(&client.recorder, 1);
     assert_int_equal(rc, 0);
     assert_false(cora_transport_is_closing(client.transport));
-    send_to(&client, "anybody?", NULL);
-    pass(1);
-    send_to(&client, "now it is the call that hears of it", NULL);
+    send_text(&client, "anybody?", NULL);
+    look(1);
+    send_text(&client, "now it is the call that hears of it", NULL);
     assert_true(client.recorder.errors >= 2);
     close_endpoint(&client);
     return 0;
@@ -224,34 +155,31 @@ static int is_refused(void *arg)
 
 TEST(a_refusal_is_told_and_the_endpoint_stays)
 {
-    run(is_refused, NULL);
+    run_task(is_refused, NULL);
     assert_string_equal(trace_text, "made made lost error ECONNREFUSED error ECONNREFUSED lost ");
 }
 
 static int fails(void *arg)
 {
     struct endpoint endpoint = {.transport = NULL};
-    int fds[2];
 
     (void)arg;
-    make_datagram_pair(fds);
-    open_sock(&endpoint, fds[0]);
-    set_faults_of(fds[0], EINTR, EAGAIN, ENOMEM);
-    put(fds[1], "hello");
+    open_sock(&endpoint);
+    set_faults_of(endpoint.fd, EINTR, EAGAIN, ENOMEM);
+    put(endpoint.peer, "hello");
     await_datagrams(&endpoint, 1);
     assert_int_equal(faults_met(), 3);
     assert_string_equal(trace_text, "made error ENOMEM data hello ");
-    set_faults_of(fds[0], EMSGSIZE, 0, 0);
-    send_to(&endpoint, "too long, it says", NULL);
+    set_faults_of(endpoint.fd, EMSGSIZE, 0, 0);
+    send_text(&endpoint, "too long, it says", NULL);
     assert_string_equal(trace_text, "made error ENOMEM data hello error EMSGSIZE ");
     close_endpoint(&endpoint);
-    close_fd(fds[1]);
     return 0;
 }
 
 TEST(what_the_system_says_is_told)
 {
-    run(fails, NULL);
+    run_task(fails, NULL);
 }
 
 /* Of what was kept, one fails; the others go all the same. */
@@ -259,33 +187,31 @@ static int fails_later(void *arg)
 {
     struct endpoint endpoint = {.transport = NULL};
     char text[8] = "";
-    int fds[2];
     ssize_t got;
 
     (void)arg;
-    make_datagram_pair(fds);
-    open_sock(&endpoint, fds[0]);
-    set_faults_of(fds[0], EAGAIN, EAGAIN, ENOBUFS);
-    send_to(&endpoint, "one", NULL);
-    send_to(&endpoint, "two", NULL);
-    send_to(&endpoint, "", NULL);
+    open_sock(&endpoint);
+    set_faults_of(endpoint.fd, EAGAIN, EAGAIN, ENOBUFS);
+    send_text(&endpoint, "one", NULL);
+    send_text(&endpoint, "two", NULL);
+    send_text(&endpoint, "", NULL);
     assert_int_equal(cora_transport_get_write_buffer_size(endpoint.transport), 3 + 3 + 3 * 8);
     cora_transport_close(endpoint.transport);
     assert_int_equal(endpoint.recorder.lost, 0);
     await_loss(&endpoint);
     assert_int_equal(faults_met(), 3);
-    got = read(fds[1], text, sizeof text);
+    got = read(endpoint.peer, text, sizeof text);
     assert_int_equal(got, 3);
     assert_string_equal(text, "two");
-    got = recv(fds[1], text, sizeof text, MSG_DONTWAIT);
+    got = recv(endpoint.peer, text, sizeof text, MSG_DONTWAIT);
     assert_int_equal(got, 0);
-    close_fd(fds[1]);
+    close_peer(&endpoint);
     return 0;
 }
 
 TEST(what_was_kept_is_sent_before_the_end)
 {
-    run(fails_later, NULL);
+    run_task(fails_later, NULL);
     assert_string_equal(trace_text, "made error ENOBUFS lost ");
 }
 
@@ -325,51 +251,46 @@ static void take_many(int fd)
 static int sends_many(void *arg)
 {
     struct endpoint endpoint = {.transport = NULL};
-    int fds[2];
 
     (void)arg;
-    make_datagram_pair(fds);
-    open_sock(&endpoint, fds[0]);
+    open_sock(&endpoint);
     send_many(&endpoint, NULL);
-    take_many(fds[1]);
-    pass(1);
+    take_many(endpoint.peer);
+    look(1);
     assert_int_equal(cora_transport_get_write_buffer_size(endpoint.transport), 0);
     close_endpoint(&endpoint);
-    close_fd(fds[1]);
     return 0;
 }
 
 TEST(what_finds_no_room_is_sent_later_and_the_protocol_is_paused)
 {
-    run(sends_many, NULL);
+    run_task(sends_many, NULL);
     assert_string_equal(trace_text, "made pause resume lost ");
 }
 
 static int aborts(void *arg)
 {
     struct endpoint endpoint = {.transport = NULL};
-    int fds[2];
 
     (void)arg;
-    make_datagram_pair(fds);
-    open_sock(&endpoint, fds[0]);
+    open_sock(&endpoint);
     send_many(&endpoint, NULL);
     cora_transport_abort(endpoint.transport);
     assert_int_equal(cora_transport_get_write_buffer_size(endpoint.transport), 0);
     assert_int_equal(endpoint.recorder.lost, 0);
     for (int i = 0; i < 4; i++)
-        send_to(&endpoint, "in vain", NULL);
+        send_text(&endpoint, "in vain", NULL);
     assert_int_equal(reports.count, 0);
-    send_to(&endpoint, "in vain", NULL);
+    send_text(&endpoint, "in vain", NULL);
     assert_int_equal(reports.count, 1);
     await_loss(&endpoint);
-    close_fd(fds[1]);
+    close_peer(&endpoint);
     return 0;
 }
 
 TEST(abort_drops_it)
 {
-    run(aborts, NULL);
+    run_task(aborts, NULL);
     assert_string_equal(trace_text, "made pause lost ");
     assert_string_equal(reports.message, "socket.send() raised exception.");
 }
@@ -404,14 +325,14 @@ static int meets_at_a_path(void *arg)
 
     (void)arg;
     make_directory(&directory);
-    open_endpoint(&server, &options);
+    open_datagram(&server, &options);
     close_endpoint(&server); /* its socket stays, and is replaced */
-    open_endpoint(&server, &options);
+    open_datagram(&server, &options);
     options = (cora_datagram_options){.remote_path = directory.path, .local_path = "@cora-test"};
-    open_endpoint(&client, &options);
-    send_to(&client, "hello", NULL);
+    open_datagram(&client, &options);
+    send_text(&client, "hello", NULL);
     await_datagrams(&server, 1);
-    send_to(&server, "bye", &server.recorder.sender);
+    send_text(&server, "bye", &server.recorder.sender);
     await_datagrams(&client, 1);
     close_endpoint(&client);
     close_endpoint(&server);
@@ -421,7 +342,7 @@ static int meets_at_a_path(void *arg)
 
 TEST(unix_sockets_meet_at_a_path)
 {
-    run(meets_at_a_path, NULL);
+    run_task(meets_at_a_path, NULL);
     assert_string_equal(trace_text, "made lost made made data hello data bye lost lost ");
 }
 
@@ -440,10 +361,10 @@ static int fills_a_strangers_queue(void *arg)
     assert_int_equal(rc, 0);
     rc = bind(fd, (struct sockaddr *)&address.storage, address.length);
     assert_int_equal(rc, 0);
-    open_endpoint(&endpoint, &options);
+    open_datagram(&endpoint, &options);
     send_many(&endpoint, &address);
     begun = cora_loop_time(cora_get_running_loop());
-    set_faults_of(fd_of(&endpoint), 0, 0, 0);
+    set_faults_of(endpoint.fd, 0, 0, 0);
     rc = cora_sleep(1);
     assert_int_equal(rc, 0);
     assert_true(calls_made() > 10);
@@ -457,7 +378,7 @@ static int fills_a_strangers_queue(void *arg)
 
 TEST(a_full_queue_that_nobody_tells_of_is_tried_from_time_to_time)
 {
-    run(fills_a_strangers_queue, NULL);
+    run_task(fills_a_strangers_queue, NULL);
     assert_string_equal(trace_text, "made pause resume lost ");
 }
 
@@ -469,20 +390,21 @@ static int ends_while_it_waits(void *arg)
 
     (void)arg;
     make_datagram_pair(fds);
-    open_endpoint(&endpoint, &options);
-    set_faults_of(fd_of(&endpoint), EAGAIN, EAGAIN, EAGAIN);
-    send_to(&endpoint, "x", name_of(&endpoint));
-    pass(2);
+    open_datagram(&endpoint, &options);
+    set_faults_of(endpoint.fd, EAGAIN, EAGAIN, EAGAIN);
+    send_text(&endpoint, "x", name_of(&endpoint));
+    look(2);
     cora_transport_abort(endpoint.transport);
     await_loss(&endpoint);
-    pass(20);
+    look(20);
     close_pair(fds);
+    close_peer(&endpoint);
     return 0;
 }
 
 TEST(abort_ends_that_too)
 {
-    run(ends_while_it_waits, NULL);
+    run_task(ends_while_it_waits, NULL);
     assert_string_equal(trace_text, "made lost ");
 }
 
@@ -491,7 +413,7 @@ TEST(abort_ends_that_too)
 static bool has_option(const struct endpoint *endpoint, int name)
 {
     int value = 0;
-    int rc = getsockopt(fd_of(endpoint), SOL_SOCKET, name, &value, &(socklen_t){sizeof value});
+    int rc = getsockopt(endpoint->fd, SOL_SOCKET, name, &value, &(socklen_t){sizeof value});
 
     assert_int_equal(rc, 0);
     return value != 0;
@@ -506,11 +428,11 @@ static int has_options(void *arg)
         struct endpoint endpoint = {.transport = NULL};
 
         options.reuse_port = options.allow_broadcast = on;
-        open_endpoint(&endpoint, &options);
+        open_datagram(&endpoint, &options);
         assert_int_equal(has_option(&endpoint, SO_REUSEPORT), on);
         assert_int_equal(has_option(&endpoint, SO_BROADCAST), on);
         assert_false(has_option(&endpoint, SO_REUSEADDR));
-        assert_int_equal(fcntl(fd_of(&endpoint), F_GETFD), FD_CLOEXEC);
+        assert_int_equal(fcntl(endpoint.fd, F_GETFD), FD_CLOEXEC);
         close_endpoint(&endpoint);
     }
     return 0;
@@ -518,7 +440,7 @@ static int has_options(void *arg)
 
 TEST(options_are_set_where_they_are_wanted)
 {
-    run(has_options, NULL);
+    run_task(has_options, NULL);
 }
 
 static void refuse(const cora_datagram_options *options, int error)
@@ -556,7 +478,7 @@ static int is_refused_options(void *arg)
            -CORA_EAI_NONAME);
     refuse(&(cora_datagram_options){.local_host = "192.0.2.1"}, -EADDRNOTAVAIL);
     refuse(&(cora_datagram_options){.remote_path = "/nowhere/at/all"}, -ENOENT);
-    open_endpoint(&first, &on_loopback);
+    open_datagram(&first, &on_loopback);
     same.local_service = port_of(&first, port);
     refuse(&same, -EADDRINUSE);
     close_endpoint(&first);
@@ -565,7 +487,7 @@ static int is_refused_options(void *arg)
 
 TEST(what_makes_no_endpoint_leaves_nothing)
 {
-    run(is_refused_options, NULL);
+    run_task(is_refused_options, NULL);
 }
 
 static void refuse_sock(int fd, int error)
@@ -599,7 +521,7 @@ static int is_refused_sockets(void *arg)
 
 TEST(a_socket_of_connections_is_refused)
 {
-    run(is_refused_sockets, NULL);
+    run_task(is_refused_sockets, NULL);
 }
 
 TEST(it_takes_a_task)
@@ -624,20 +546,20 @@ static int is_cancelled(void *arg)
     cora_task_uncancel(cora_current_task());
     rc = wait_lost(&recorder);
     assert_int_equal(rc, 0);
-    pass(1);
+    look(1);
     assert_int_equal(count_descriptors(), before);
     return 0;
 }
 
 TEST(one_that_is_cancelled_while_it_is_made_is_closed)
 {
-    run(is_cancelled, NULL);
+    run_task(is_cancelled, NULL);
     assert_string_equal(trace_text, "made lost ");
 }
 
 static int stays_open(void *arg)
 {
-    open_endpoint(arg, &on_loopback);
+    open_datagram(arg, &on_loopback);
     return 0;
 }
 
@@ -645,7 +567,7 @@ TEST(a_loop_that_is_closed_loses_its_endpoints)
 {
     static struct endpoint endpoint;
 
-    run(stays_open, &endpoint);
+    run_task(stays_open, &endpoint);
     assert_string_equal(trace_text, "made lost CORA_ECLOSED ");
     cora_transport_unref(endpoint.transport);
 }

@@ -1,7 +1,7 @@
 /* Transports of pipes, and of sockets and terminals in their place. */
 #include "support/allocation.h"
 #include "support/faults.h"
-#include "support/protocol.h"
+#include "support/endpoint.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/virtual.h"
@@ -10,153 +10,87 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* A transport at one end, and the test at the other. */
-struct link {
-    struct recorder recorder;
-    int fd;
-    cora_transport *transport; /* kept */
-};
-
 static void (*const make_ends[])(int fds[2]) = {make_pipe, make_pair, make_pty};
 enum kind { PIPE, PAIR, PTY };
 
-static void open_reading(struct link *link, enum kind kind)
+static void open_reading(struct endpoint *endpoint, enum kind kind)
 {
-    int fds[2], rc;
-
-    make_ends[kind](fds);
-    link->fd = fds[1];
-    rc = cora_connect_read_pipe(record, &link->recorder, fds[0], &link->transport);
-    assert_int_equal(rc, 0);
+    open_end(endpoint, cora_connect_read_pipe, make_ends[kind], 0);
 }
 
-static void open_writing(struct link *link, enum kind kind)
+static void open_writing(struct endpoint *endpoint, enum kind kind)
 {
-    int fds[2], rc;
-
-    make_ends[kind](fds);
-    link->fd = fds[0];
-    rc = cora_connect_write_pipe(record, &link->recorder, fds[1], &link->transport);
-    assert_int_equal(rc, 0);
-}
-
-static void await_loss(struct link *link)
-{
-    int rc = wait_lost(&link->recorder);
-
-    assert_int_equal(rc, 0);
-    assert_null(cora_transport_get_protocol(link->transport));
-    cora_transport_unref(link->transport);
-}
-
-static void await_bytes(struct link *link, size_t size)
-{
-    int rc = wait_received(&link->recorder, size);
-
-    assert_int_equal(rc, 0);
-}
-
-/* So often nothing was left to do but to look at descriptors. */
-static void pass(int times)
-{
-    while (times-- > 0) {
-        int rc = cora_sleep(0.001);
-
-        assert_int_equal(rc, 0);
-    }
-}
-
-static void write_text(struct link *link, const char *text)
-{
-    int rc = cora_transport_write(link->transport, text, strlen(text));
-
-    assert_int_equal(rc, 0);
-}
-
-static void expect_text(int fd, const char *text)
-{
-    char got[16] = "";
-    ssize_t size = read(fd, got, sizeof got - 1);
-
-    assert_int_equal(size, strlen(text));
-    assert_string_equal(got, text);
-}
-
-static void run(cora_task_fn *fn, void *arg)
-{
-    int rc = run_virtual(fn, arg);
-
-    assert_int_equal(rc, 0);
+    open_end(endpoint, cora_connect_write_pipe, make_ends[kind], 1);
 }
 
 /* ---- to read from -------------------------------------------------------------------------- */
 
 static int reads_to_the_end(void *arg)
 {
-    struct link link = {.recorder = {.eof_answer = *(int *)arg}};
+    struct endpoint endpoint = {.recorder = {.eof_answer = *(int *)arg}};
     const int *fd;
 
-    open_reading(&link, PIPE);
-    fd = cora_transport_get_extra_info(link.transport, "pipe");
+    open_reading(&endpoint, PIPE);
+    fd = cora_transport_get_extra_info(endpoint.transport, "pipe");
     assert_int_equal(fcntl(*fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
-    assert_null(cora_transport_get_extra_info(link.transport, "socket"));
-    assert_true(cora_transport_is_reading(link.transport));
-    put(link.fd, "hello");
-    await_bytes(&link, 5);
-    close_fd(link.fd);
-    await_loss(&link);
+    assert_null(cora_transport_get_extra_info(endpoint.transport, "socket"));
+    assert_true(cora_transport_is_reading(endpoint.transport));
+    put(endpoint.peer, "hello");
+    await_bytes(&endpoint, 5);
+    close_peer(&endpoint);
+    await_loss(&endpoint);
     return 0;
 }
 
 TEST(data_comes_and_then_the_end)
 {
-    run(reads_to_the_end, &(int){0});
+    run_task(reads_to_the_end, &(int){0});
     assert_string_equal(trace_text, "made data hello eof lost ");
 }
 
 TEST(whatever_eof_received_answers)
 {
-    run(reads_to_the_end, &(int){1});
+    run_task(reads_to_the_end, &(int){1});
     assert_string_equal(trace_text, "made data hello eof lost ");
     assert_int_equal(reports.count, 0);
 }
 
 TEST(a_failing_eof_received_is_reported)
 {
-    run(reads_to_the_end, &(int){-EILSEQ});
+    run_task(reads_to_the_end, &(int){-EILSEQ});
     assert_string_equal(trace_text, "made data hello eof lost EILSEQ ");
     assert_string_equal(reports.message, "Fatal error: protocol.eof_received() call failed.");
 }
 
 static int reads_when_it_may(void *arg)
 {
-    struct link link = {0};
+    struct endpoint endpoint = {0};
     int rc;
 
     (void)arg;
-    open_reading(&link, PAIR);
-    cora_transport_pause_reading(link.transport);
-    cora_transport_pause_reading(link.transport);
-    assert_false(cora_transport_is_reading(link.transport));
-    put(link.fd, "hello");
-    pass(5);
-    assert_int_equal(link.recorder.received, 0);
-    cora_transport_resume_reading(link.transport);
-    await_bytes(&link, 5);
-    rc = cora_transport_write(link.transport, "x", 1);
+    open_reading(&endpoint, PAIR);
+    cora_transport_pause_reading(endpoint.transport);
+    cora_transport_pause_reading(endpoint.transport);
+    assert_false(cora_transport_is_reading(endpoint.transport));
+    put(endpoint.peer, "hello");
+    look(5);
+    assert_int_equal(endpoint.recorder.received, 0);
+    cora_transport_resume_reading(endpoint.transport);
+    await_bytes(&endpoint, 5);
+    rc = cora_transport_write(endpoint.transport, "x", 1);
     assert_int_equal(rc, -EOPNOTSUPP);
-    assert_false(cora_transport_can_write_eof(link.transport));
-    cora_transport_close(link.transport);
+    assert_false(cora_transport_can_write_eof(endpoint.transport));
+    cora_transport_close(endpoint.transport);
     trace("closed");
-    cora_transport_resume_reading(link.transport);
-    await_loss(&link);
-    close_fd(link.fd);
+    cora_transport_resume_reading(endpoint.transport);
+    await_loss(&endpoint);
+    close_peer(&endpoint);
     return 0;
 }
 
 TEST(nothing_comes_while_reading_is_paused)
 {
-    run(reads_when_it_may, NULL);
+    run_task(reads_when_it_may, NULL);
     assert_string_equal(trace_text, "made data hello closed lost ");
 }
 
@@ -168,32 +102,32 @@ struct failing_read {
 static int reads_in_vain(void *arg)
 {
     const struct failing_read *a = arg;
-    struct link link = {0};
+    struct endpoint endpoint = {0};
     const int *fd;
 
-    open_reading(&link, PIPE);
-    fd = cora_transport_get_extra_info(link.transport, "pipe");
+    open_reading(&endpoint, PIPE);
+    fd = cora_transport_get_extra_info(endpoint.transport, "pipe");
     set_faults_of(*fd, a->faults[0], a->faults[1], a->faults[2]);
-    put(link.fd, "ab");
+    put(endpoint.peer, "ab");
     if (a->expected > 0) {
-        await_bytes(&link, a->expected);
+        await_bytes(&endpoint, a->expected);
         assert_int_equal(faults_met(), 3);
-        cora_transport_abort(link.transport);
+        cora_transport_abort(endpoint.transport);
     }
-    await_loss(&link);
-    close_fd(link.fd);
+    await_loss(&endpoint);
+    close_peer(&endpoint);
     return 0;
 }
 
 TEST(an_interrupted_read_is_made_again)
 {
-    run(reads_in_vain, &(struct failing_read){{EINTR, EAGAIN, SHORT}, 2});
+    run_task(reads_in_vain, &(struct failing_read){{EINTR, EAGAIN, SHORT}, 2});
     assert_string_equal(trace_text, "made data a data b lost ");
 }
 
 TEST(a_failing_read_is_reported)
 {
-    run(reads_in_vain, &(struct failing_read){{ENXIO}, 0});
+    run_task(reads_in_vain, &(struct failing_read){{ENXIO}, 0});
     assert_string_equal(trace_text, "made lost ENXIO ");
     assert_string_equal(reports.message, "Fatal read error on pipe transport");
     assert_int_equal(reports.error, -ENXIO);
@@ -201,20 +135,20 @@ TEST(a_failing_read_is_reported)
 
 static int reads_a_terminal(void *arg)
 {
-    struct link link = {0};
+    struct endpoint endpoint = {0};
 
     (void)arg;
-    open_reading(&link, PTY);
-    put(link.fd, "hello");
-    await_bytes(&link, 5);
-    close_fd(link.fd);
-    await_loss(&link);
+    open_reading(&endpoint, PTY);
+    put(endpoint.peer, "hello");
+    await_bytes(&endpoint, 5);
+    close_peer(&endpoint);
+    await_loss(&endpoint);
     return 0;
 }
 
 TEST(a_terminal_ends_by_an_error_that_is_not_reported)
 {
-    run(reads_a_terminal, NULL);
+    run_task(reads_a_terminal, NULL);
     assert_string_equal(trace_text, "made data hello lost EIO ");
     assert_int_equal(reports.count, 0);
 }
@@ -223,55 +157,55 @@ TEST(a_terminal_ends_by_an_error_that_is_not_reported)
 
 static int writes(void *arg)
 {
-    struct link link = {0};
+    struct endpoint endpoint = {0};
     struct iovec parts[2] = {{"he", 2}, {"llo", 3}};
     int rc;
 
     (void)arg;
-    open_writing(&link, PIPE);
-    assert_false(cora_transport_is_reading(link.transport));
-    rc = cora_transport_writelines(link.transport, parts, 2);
+    open_writing(&endpoint, PIPE);
+    assert_false(cora_transport_is_reading(endpoint.transport));
+    rc = cora_transport_writelines(endpoint.transport, parts, 2);
     assert_int_equal(rc, 0);
-    write_text(&link, "");
-    expect_text(link.fd, "hello");
-    pass(5); /* nobody takes the reader's silence for its end */
-    assert_int_equal(link.recorder.lost, 0);
-    rc = cora_transport_write_eof(link.transport);
+    write_text(&endpoint, "");
+    expect_text(endpoint.peer, "hello");
+    look(5); /* nobody takes the reader's silence for its end */
+    assert_int_equal(endpoint.recorder.lost, 0);
+    rc = cora_transport_write_eof(endpoint.transport);
     assert_int_equal(rc, 0);
-    assert_true(cora_transport_is_closing(link.transport));
+    assert_true(cora_transport_is_closing(endpoint.transport));
     trace("closed");
-    await_loss(&link);
-    expect_text(link.fd, "");
-    close_fd(link.fd);
+    await_loss(&endpoint);
+    expect_text(endpoint.peer, "");
+    close_peer(&endpoint);
     return 0;
 }
 
 TEST(what_is_written_goes_at_once_and_write_eof_is_close)
 {
-    run(writes, NULL);
+    run_task(writes, NULL);
     assert_string_equal(trace_text, "made closed lost ");
 }
 
 /* A pipe holds 64 KiB. */
 enum { MUCH = 200 << 10 };
 
-static void write_much(struct link *link)
+static void write_much(struct endpoint *endpoint)
 {
     unsigned char *big = make_big();
-    int rc = cora_transport_write(link->transport, big, MUCH);
+    int rc = cora_transport_write(endpoint->transport, big, MUCH);
 
     assert_int_equal(rc, 0);
-    assert_true(cora_transport_get_write_buffer_size(link->transport) > 64 << 10);
+    assert_true(cora_transport_get_write_buffer_size(endpoint->transport) > 64 << 10);
     free(big);
 }
 
-static size_t take_all(struct link *link)
+static size_t take_all(struct endpoint *endpoint)
 {
     static unsigned char buffer[10000];
     size_t total = 0;
 
     for (;;) {
-        ssize_t got = read(link->fd, buffer, sizeof buffer);
+        ssize_t got = read(endpoint->peer, buffer, sizeof buffer);
 
         assert_true(got >= 0);
         if (got == 0)
@@ -280,54 +214,54 @@ static size_t take_all(struct link *link)
             if (buffer[i] != byte_at(total + (size_t)i))
                 fail_msg("byte %zu is wrong", total + (size_t)i);
         total += (size_t)got;
-        pass(2);
+        look(2);
     }
 }
 
 static int closes_with_data_left(void *arg)
 {
-    struct link link = {0};
+    struct endpoint endpoint = {0};
     size_t took;
 
     (void)arg;
-    open_writing(&link, PIPE);
-    write_much(&link);
-    cora_transport_close(link.transport);
-    pass(5);
-    assert_int_equal(link.recorder.lost, 0);
-    write_text(&link, "nobody gets this");
-    took = take_all(&link);
+    open_writing(&endpoint, PIPE);
+    write_much(&endpoint);
+    cora_transport_close(endpoint.transport);
+    look(5);
+    assert_int_equal(endpoint.recorder.lost, 0);
+    write_text(&endpoint, "nobody gets this");
+    took = take_all(&endpoint);
     assert_int_equal(took, MUCH);
-    await_loss(&link);
-    close_fd(link.fd);
+    await_loss(&endpoint);
+    close_peer(&endpoint);
     return 0;
 }
 
 TEST(close_sends_what_is_left)
 {
-    run(closes_with_data_left, NULL);
+    run_task(closes_with_data_left, NULL);
     assert_string_equal(trace_text, "made pause resume lost ");
 }
 
 static int aborts_with_data_left(void *arg)
 {
-    struct link link = {0};
+    struct endpoint endpoint = {0};
     size_t took;
 
     (void)arg;
-    open_writing(&link, PIPE);
-    write_much(&link);
-    cora_transport_abort(link.transport);
-    await_loss(&link);
-    took = take_all(&link);
+    open_writing(&endpoint, PIPE);
+    write_much(&endpoint);
+    cora_transport_abort(endpoint.transport);
+    await_loss(&endpoint);
+    took = take_all(&endpoint);
     assert_int_equal(took, 64 << 10);
-    close_fd(link.fd);
+    close_peer(&endpoint);
     return 0;
 }
 
 TEST(abort_drops_it)
 {
-    run(aborts_with_data_left, NULL);
+    run_task(aborts_with_data_left, NULL);
     assert_string_equal(trace_text, "made pause lost ");
 }
 
@@ -339,31 +273,31 @@ struct closing {
 static int loses_its_reader(void *arg)
 {
     const struct closing *a = arg;
-    struct link link = {0};
+    struct endpoint endpoint = {0};
 
-    open_writing(&link, a->kind);
+    open_writing(&endpoint, a->kind);
     if (a->much)
-        write_much(&link);
-    close_fd(link.fd);
-    await_loss(&link);
+        write_much(&endpoint);
+    close_peer(&endpoint);
+    await_loss(&endpoint);
     return 0;
 }
 
 TEST(the_other_ends_close_is_noticed)
 {
-    run(loses_its_reader, &(struct closing){PIPE, false});
+    run_task(loses_its_reader, &(struct closing){PIPE, false});
     assert_string_equal(trace_text, "made lost ");
 }
 
 TEST(also_of_a_socket)
 {
-    run(loses_its_reader, &(struct closing){PAIR, false});
+    run_task(loses_its_reader, &(struct closing){PAIR, false});
     assert_string_equal(trace_text, "made lost ");
 }
 
 TEST(with_data_left_it_is_an_error)
 {
-    run(loses_its_reader, &(struct closing){PIPE, true});
+    run_task(loses_its_reader, &(struct closing){PIPE, true});
     assert_string_equal(trace_text, "made pause lost EPIPE ");
     assert_int_equal(reports.count, 0);
 }
@@ -377,27 +311,27 @@ static void unexpected_signal(int signum)
 /* The loop has not looked yet: the write is the first to hear of it. */
 static int writes_to_nobody(void *arg)
 {
-    struct link link = {0};
+    struct endpoint endpoint = {0};
 
     (void)arg;
     signal(SIGPIPE, unexpected_signal);
-    open_writing(&link, PIPE);
-    close_fd(link.fd);
-    write_text(&link, "1");
+    open_writing(&endpoint, PIPE);
+    close_peer(&endpoint);
+    write_text(&endpoint, "1");
     for (int i = 0; i < 4; i++)
-        write_text(&link, "in vain");
+        write_text(&endpoint, "in vain");
     assert_int_equal(reports.count, 0);
-    write_text(&link, "");
+    write_text(&endpoint, "");
     assert_int_equal(reports.count, 0);
-    write_text(&link, "in vain");
+    write_text(&endpoint, "in vain");
     assert_int_equal(reports.count, 1);
-    await_loss(&link);
+    await_loss(&endpoint);
     return 0;
 }
 
 TEST(a_write_to_nobody_is_an_error_and_raises_no_signal)
 {
-    run(writes_to_nobody, NULL);
+    run_task(writes_to_nobody, NULL);
     assert_string_equal(trace_text, "made lost EPIPE ");
     assert_string_equal(reports.message,
                         "pipe closed by peer or os.write(pipe, data) raised exception.");
@@ -406,7 +340,7 @@ TEST(a_write_to_nobody_is_an_error_and_raises_no_signal)
 /* Somebody else's signal stays where it is. */
 static int keeps_a_signal(void *arg)
 {
-    struct link link = {0};
+    struct endpoint endpoint = {0};
     sigset_t signals;
     int rc;
 
@@ -416,77 +350,73 @@ static int keeps_a_signal(void *arg)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     rc = raise(SIGPIPE);
     assert_int_equal(rc, 0);
-    open_writing(&link, PIPE);
-    close_fd(link.fd);
-    write_text(&link, "1");
+    open_writing(&endpoint, PIPE);
+    close_peer(&endpoint);
+    write_text(&endpoint, "1");
     sigpending(&signals);
     assert_int_equal(sigismember(&signals, SIGPIPE), 1);
-    await_loss(&link);
+    await_loss(&endpoint);
     return 0;
 }
 
 TEST(a_signal_that_was_pending_still_is)
 {
-    run(keeps_a_signal, NULL);
+    run_task(keeps_a_signal, NULL);
 }
 
 static int writes_to_a_terminal(void *arg)
 {
-    struct link link = {0};
-    int fds[2], rc;
+    struct endpoint endpoint = {0};
 
     (void)arg;
-    make_pty(fds);
-    link.fd = fds[0];
-    rc = cora_connect_write_pipe(record, &link.recorder, fds[1], &link.transport);
-    assert_int_equal(rc, 0);
-    write_text(&link, "hello");
-    expect_text(link.fd, "hello");
-    put(link.fd, "typed"); /* can be read from this end, and is not its end */
-    pass(5);
-    assert_int_equal(link.recorder.lost, 0);
-    close_fd(link.fd);
-    pass(5);
-    assert_int_equal(link.recorder.lost, 0);
-    write_text(&link, "hello");
-    await_loss(&link);
+    open_writing(&endpoint, PTY);
+    write_text(&endpoint, "hello");
+    expect_text(endpoint.peer, "hello");
+    put(endpoint.peer, "typed"); /* can be read from this end, and is not its end */
+    look(5);
+    assert_int_equal(endpoint.recorder.lost, 0);
+    close_peer(&endpoint);
+    look(5);
+    assert_int_equal(endpoint.recorder.lost, 0);
+    write_text(&endpoint, "hello");
+    await_loss(&endpoint);
     return 0;
 }
 
 TEST(of_a_terminals_close_only_a_write_tells)
 {
-    run(writes_to_a_terminal, NULL);
+    run_task(writes_to_a_terminal, NULL);
     assert_string_equal(trace_text, "made lost EIO ");
 }
 
 static int writes_by_bytes(void *arg)
 {
-    struct link link = {0};
+    struct endpoint endpoint = {0};
     const int *fd;
 
     (void)arg;
-    open_writing(&link, PIPE);
-    fd = cora_transport_get_extra_info(link.transport, "pipe");
+    open_writing(&endpoint, PIPE);
+    fd = cora_transport_get_extra_info(endpoint.transport, "pipe");
     set_faults_of(*fd, EINTR, EAGAIN, SHORT);
-    write_text(&link, "abc");
-    assert_int_equal(cora_transport_get_write_buffer_size(link.transport), 3);
-    write_text(&link, "def");
-    pass(4);
+    write_text(&endpoint, "abc");
+    assert_int_equal(cora_transport_get_write_buffer_size(endpoint.transport), 3);
+    write_text(&endpoint, "def");
+    look(4);
     assert_int_equal(faults_met(), 3);
-    expect_text(link.fd, "abcdef");
+    expect_text(endpoint.peer, "abcdef");
     set_faults_of(*fd, -2, NOTHING, EIO);
-    write_text(&link, "abc");
-    assert_int_equal(cora_transport_get_write_buffer_size(link.transport), 1);
-    await_loss(&link);
+    write_text(&endpoint, "abc");
+    assert_int_equal(cora_transport_get_write_buffer_size(endpoint.transport), 1);
+    await_loss(&endpoint);
     assert_int_equal(faults_met(), 3);
-    expect_text(link.fd, "ab");
-    close_fd(link.fd);
+    expect_text(endpoint.peer, "ab");
+    close_peer(&endpoint);
     return 0;
 }
 
 TEST(what_was_written_in_part_goes_on)
 {
-    run(writes_by_bytes, NULL);
+    run_task(writes_by_bytes, NULL);
     assert_string_equal(trace_text, "made lost EIO ");
 }
 
@@ -536,7 +466,7 @@ static int is_refused(void *arg)
 
 TEST(a_file_is_no_pipe)
 {
-    run(is_refused, NULL);
+    run_task(is_refused, NULL);
 }
 
 TEST(it_takes_a_task)
@@ -551,16 +481,16 @@ TEST(it_takes_a_task)
 
 static int is_cancelled(void *arg)
 {
-    struct link link = {0};
+    struct endpoint endpoint = {0};
     int fds[2], rc;
 
     (void)arg;
     make_pipe(fds);
     cora_task_cancel(cora_current_task());
-    rc = cora_connect_read_pipe(record, &link.recorder, fds[0], NULL);
+    rc = cora_connect_read_pipe(record, &endpoint.recorder, fds[0], NULL);
     assert_int_equal(rc, -ECANCELED);
     cora_task_uncancel(cora_current_task());
-    rc = wait_lost(&link.recorder);
+    rc = wait_lost(&endpoint.recorder);
     assert_int_equal(rc, 0);
     assert_int_equal(fcntl(fds[0], F_GETFD), -1);
     close_fd(fds[1]);
@@ -569,28 +499,28 @@ static int is_cancelled(void *arg)
 
 TEST(one_that_is_cancelled_while_it_connects_is_closed)
 {
-    run(is_cancelled, NULL);
+    run_task(is_cancelled, NULL);
     assert_string_equal(trace_text, "made lost ");
 }
 
 static int stays_open(void *arg)
 {
-    struct link *links = arg;
+    struct endpoint *endpoints = arg;
 
-    open_reading(&links[0], PIPE);
-    open_writing(&links[1], PIPE);
+    open_reading(&endpoints[0], PIPE);
+    open_writing(&endpoints[1], PIPE);
     return 0;
 }
 
 TEST(a_loop_that_is_closed_loses_its_pipes)
 {
-    static struct link links[2];
+    static struct endpoint endpoints[2];
 
-    run(stays_open, links);
+    run_task(stays_open, endpoints);
     assert_string_equal(trace_text, "made made lost CORA_ECLOSED lost CORA_ECLOSED ");
     for (int i = 0; i < 2; i++) {
-        cora_transport_unref(links[i].transport);
-        close_fd(links[i].fd);
+        cora_transport_unref(endpoints[i].transport);
+        close_fd(endpoints[i].peer);
     }
 }
 
