@@ -27,7 +27,8 @@ __asm__(".text\n"
 
 extern void cora__context_start(void);
 
-_Thread_local uint32_t cora__context_mxcsr = 0x1f80;
+/* used: only assembly reads it, which optimizing at link time does not see. */
+__attribute__((used)) _Thread_local uint32_t cora__context_mxcsr = 0x1f80;
 
 /*
  * The long way of the switch, for who has changed the x87 control word, with the registers as
