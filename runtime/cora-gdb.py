@@ -148,19 +148,20 @@ class Task:
 
     @property
     def number(self):
-        return int(self.task["number"])
+        return int(self.task["label"]["number"])
 
     @property
     def name(self):
-        return text(self.task["name"]) if self.task["name"] else f"Task-{self.number}"
+        name = self.task["label"]["name"]
+        return text(name) if name else f"Task-{self.number}"
 
     @property
     def function(self):
-        return text(self.task["function"])
+        return text(self.task["label"]["function"])
 
     @property
     def running(self):
-        return self.task["future"]["loop"]["running"] == self.task["step"].address
+        return self.task["future"]["loop"]["cursor"] == self.task["step"]["link"].address
 
     def state(self):
         target = self.task["waiting_on"]

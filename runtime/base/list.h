@@ -42,22 +42,19 @@ static inline void cora__list_prepend(struct cora__list *list, struct cora__list
     cora__list_append(list->next, node);
 }
 
-static inline void cora__list_remove(struct cora__list *node)
+/* Takes it out of its list and leaves the node as it is: for those that go into another list, or
+ * away, before anyone asks whether they are in one. */
+static inline void cora__list_unlink(struct cora__list *node)
 {
     /* The analyzer does not see that a node leaves its list before it is freed. */
     node->prev->next = node->next; /* NOLINT(clang-analyzer-unix.Malloc) */
     node->next->prev = node->prev;
-    cora__list_init(node);
 }
 
-/* Takes the first node out of a list that is not empty, and leaves the node as it is: for nodes
- * that are known to go into another list before anyone asks whether they are in one. */
-static inline void cora__list_pop(struct cora__list *list)
+static inline void cora__list_remove(struct cora__list *node)
 {
-    struct cora__list *second = list->next->next;
-
-    list->next = second;
-    second->prev = list;
+    cora__list_unlink(node);
+    cora__list_init(node);
 }
 
 /* Appends all nodes of `from` to `list`, in their order, and leaves `from` empty. */

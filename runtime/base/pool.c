@@ -68,7 +68,7 @@ static struct cora__pool_slab *find_slab(struct cora__pool *pool, struct cora__l
 
 void *cora__pool_alloc_slowly(struct cora__pool *pool, size_t size)
 {
-    if (!cora__pool_has(pool, size))
+    if (!cora__pool_is_for(size) || pool->from_malloc)
         return malloc(size);
 
     size_t lines = (size + CORA__POOL_LINE - 1) / CORA__POOL_LINE;

@@ -50,16 +50,17 @@ void cora__pool_free_malloced(void *memory);
 /* The slab was full, and is about to have a free block. */
 void cora__pool_list_again(struct cora__pool *pool, struct cora__pool_slab *slab, size_t size);
 
-static inline bool cora__pool_has(const struct cora__pool *pool, size_t size)
+/* Whether blocks of that size come from slabs, except where they are malloc's. */
+static inline bool cora__pool_is_for(size_t size)
 {
-    return size - 1 < (size_t)CORA__POOL_SIZES * CORA__POOL_LINE && !pool->from_malloc;
+    return size - 1 < (size_t)CORA__POOL_SIZES * CORA__POOL_LINE;
 }
 
 /* At least `size` bytes, aligned to a cache line if they are no more than eight; NULL without
  * memory. */
 static inline void *cora__pool_alloc(struct cora__pool *pool, size_t size)
 {
-    if (cora__pool_has(pool, size)) {
+    if (cora__pool_is_for(size)) {
         struct cora__list *slabs = &pool->slabs[(size - 1) / CORA__POOL_LINE];
         struct cora__pool_slab *slab =
             cora__container_of(slabs->next, struct cora__pool_slab, link);
@@ -81,7 +82,7 @@ static inline void cora__pool_free(struct cora__pool *pool, void *memory, size_t
     struct cora__pool_block *block = memory;
     struct cora__pool_slab *slab;
 
-    if (!cora__pool_has(pool, size) || memory == NULL) {
+    if (!cora__pool_is_for(size) || pool->from_malloc || memory == NULL) {
         cora__pool_free_malloced(memory);
         return;
     }

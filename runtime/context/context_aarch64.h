@@ -35,9 +35,9 @@ static inline void cora__context_get_rounding(struct cora__context_rounding *rou
     __asm__ volatile("mrs %0, fpcr" : "=r"(rounding->fpcr));
 }
 
-static inline void cora__context_set_rounding(struct cora__context_rounding rounding)
+static inline void cora__context_set_rounding(const struct cora__context_rounding *rounding)
 {
-    __asm__ volatile("msr fpcr, %0" : : "r"(rounding.fpcr));
+    __asm__ volatile("msr fpcr, %0" : : "r"(rounding->fpcr));
 }
 
 /* The thread is about to switch. */

@@ -17,9 +17,9 @@ static inline void cora__context_get_rounding(struct cora__context_rounding *rou
     fegetenv(&rounding->environment);
 }
 
-static inline void cora__context_set_rounding(struct cora__context_rounding rounding)
+static inline void cora__context_set_rounding(const struct cora__context_rounding *rounding)
 {
-    fesetenv(&rounding.environment);
+    fesetenv(&rounding->environment);
 }
 
 /* The thread is about to switch. */

@@ -63,14 +63,14 @@ static inline void cora__context_get_rounding(struct cora__context_rounding *rou
     __asm__ volatile("fnstcw %0" : "=m"(rounding->x87cw));
 }
 
-static inline void cora__context_set_rounding(struct cora__context_rounding rounding)
+static inline void cora__context_set_rounding(const struct cora__context_rounding *rounding)
 {
     uint16_t now;
 
-    __asm__ volatile("ldmxcsr %0" : : "m"(rounding.mxcsr));
+    __asm__ volatile("ldmxcsr %0" : : "m"(rounding->mxcsr));
     __asm__ volatile("fnstcw %0" : "=m"(now));
-    if (now != rounding.x87cw) /* loading it takes 1.2 ns */
-        __asm__ volatile("fldcw %0" : : "m"(rounding.x87cw));
+    if (now != rounding->x87cw) /* loading it takes 1.2 ns */
+        __asm__ volatile("fldcw %0" : : "m"(rounding->x87cw));
 }
 
 /* The thread is about to switch: whether it flushes denormals now is its choice. */

@@ -5,12 +5,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(CORA_ASAN) || defined(CORA_TSAN)
-enum { DEFAULT_STACK_SIZE = 252 << 10 };
-#else
-enum { DEFAULT_STACK_SIZE = 60 << 10 }; /* 64 with what spreading the tops takes, and its page */
-#endif
-
 _Thread_local struct cora__strand *cora__strand;
 
 static _Thread_local struct cora_coroutine thread_coroutine;
@@ -28,7 +22,7 @@ struct cora_coroutine *cora__coroutine_enter_thread(void)
 
 size_t cora_default_stack_size(void)
 {
-    return DEFAULT_STACK_SIZE;
+    return CORA__DEFAULT_STACK_SIZE;
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -75,7 +69,7 @@ int cora_coroutine_create_copy(cora_coroutine **ret, cora_coroutine_fn *fn, cons
     int rc;
 
     if (stack_size == 0)
-        stack_size = DEFAULT_STACK_SIZE;
+        stack_size = CORA__DEFAULT_STACK_SIZE;
     if (size > stack_size / 2)
         return -EINVAL;
     rc = cora__overflow_watch_thread();

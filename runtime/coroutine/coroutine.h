@@ -11,6 +11,21 @@
 #include "coroutine/fiber.h"
 #include "stack/stack.h"
 
+#if defined(CORA_ASAN) || defined(CORA_TSAN)
+enum { CORA__DEFAULT_STACK_SIZE = 252 << 10 };
+#else
+enum {
+    CORA__DEFAULT_STACK_SIZE = 60 << 10
+}; /* 64 with what spreading the tops takes, and its page */
+#endif
+
+/* Whose a coroutine is, for the report of a stack overflow. */
+struct cora__label {
+    char *name; /* NULL: "Task-" and the number */
+    unsigned long number;
+    const char *function;
+};
+
 /* It lies at the top of its own stack, so that a coroutine is one allocation. */
 struct cora_coroutine {
     void *sp;                      /* where it stopped, in a yield or a resume */
@@ -22,10 +37,8 @@ struct cora_coroutine {
     enum cora_coroutine_state state;
     int thrown; /* what its yield returns instead of a value; 0: nothing */
     struct cora__stack stack;
-    size_t stack_size;    /* as asked for */
-    const char *title;    /* for the report of a stack overflow: the name of the task, ... */
-    unsigned long number; /* ... or, where that is NULL, its number, or 0; ... */
-    const char *function; /* ... and the name of its function, or NULL */
+    size_t stack_size;               /* as asked for */
+    const struct cora__label *label; /* of the task that runs on it; NULL: of none */
     struct cora__fiber fiber;
 };
 

@@ -48,19 +48,19 @@ static void add_number(struct line *line, size_t number)
 }
 
 /* "task 'a' (function f)", or nothing where the coroutine is no task's. */
-static void add_task(struct line *line, const struct cora_coroutine *coroutine)
+static void add_task(struct line *line, const struct cora__label *label)
 {
-    if (coroutine->function == NULL)
+    if (label == NULL)
         return;
     add(line, "task '");
-    if (coroutine->title != NULL) {
-        add(line, coroutine->title);
+    if (label->name != NULL) {
+        add(line, label->name);
     } else {
         add(line, "Task-");
-        add_number(line, coroutine->number);
+        add_number(line, label->number);
     }
     add(line, "' (function ");
-    add(line, coroutine->function);
+    add(line, label->function);
     add(line, ")");
 }
 
@@ -75,9 +75,9 @@ static void report(const struct cora__stack *stack)
     while (base->caller != NULL) /* a generator's is who runs it, down to the task */
         base = base->caller;
     add(&line, "cora: stack overflow in ");
-    if (owner->function == NULL)
-        add(&line, base->function != NULL ? "a coroutine of " : "a coroutine");
-    add_task(&line, base);
+    if (owner->label == NULL)
+        add(&line, base->label != NULL ? "a coroutine of " : "a coroutine");
+    add_task(&line, base->label);
     add(&line, ": its stack of ");
     add_number(&line, owner->stack_size >> 10);
     add(&line, " KiB is used up. Look for a deep recursion or a large local array, or give it a "

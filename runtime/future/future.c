@@ -37,10 +37,8 @@ void cora__future_drop_callbacks(struct cora_future *future)
     }
 }
 
-void cora__future_report_lost(struct cora_future *future)
+void cora__future_report_unasked(struct cora_future *future)
 {
-    if (!future->error_unasked)
-        return;
     future->error_unasked = false;
     if (future->kind != NULL && future->kind->report_lost != NULL)
         future->kind->report_lost(future);
@@ -48,18 +46,15 @@ void cora__future_report_lost(struct cora_future *future)
         cora__future_report(future, NULL, future->outcome, "a future's error was never retrieved");
 }
 
-void cora_future_unref(cora_future *future)
+void cora__future_release_last(struct cora_future *future)
 {
-    if (future == NULL)
-        return;
-    if (future->refs == 1)
-        cora__future_report_lost(future);
-    if (--future->refs > 0)
-        return;
-
     struct cora_loop *loop = future->loop;
 
-    cora__future_drop_callbacks(future);
+    cora__future_report_lost(future);
+    if (--future->refs > 0)
+        return;
+    if (!cora__list_empty(&future->callbacks))
+        cora__future_drop_callbacks(future);
     if (future->has_source)
         cora__source_forget(future);
     if (future->kind != NULL && future->kind->destroy != NULL)
@@ -67,6 +62,12 @@ void cora_future_unref(cora_future *future)
     else
         free(future);
     cora__loop_unref(loop);
+}
+
+void cora_future_unref(cora_future *future)
+{
+    if (future != NULL)
+        cora__future_release(future);
 }
 
 /* ---- outcome ------------------------------------------------------------------------------- */
@@ -82,10 +83,10 @@ bool cora_future_cancelled(const cora_future *future)
 }
 
 /* A task that asks learns of a cancellation: what was said of it goes on with it. */
-static void tell(struct cora__handle *running, const struct cora_future *future)
+static void tell(const struct cora_future *future)
 {
-    if (running != NULL && cora__handle_is_step(running))
-        future->loop->hooks->told(running, future->cancel_message);
+    if (future->loop == cora__loop_running && cora__handle_is_step(cora__handle_running()))
+        future->loop->hooks->told(cora__handle_running(), future->cancel_message);
 }
 
 int cora_future_result(cora_future *future)
@@ -95,7 +96,7 @@ int cora_future_result(cora_future *future)
     if (!cora__future_done(future))
         return -CORA_EINVALIDSTATE;
     if (future->outcome == -ECANCELED)
-        tell(future->loop->running, future);
+        tell(future);
     return cora__future_retrieve(future);
 }
 
@@ -233,12 +234,23 @@ static void drop_user_callback(struct cora__handle *handle)
 
 static const struct cora__handle_kind user_callback_kind = {.drop = drop_user_callback};
 
-void cora__future_keep_for_user_callbacks(struct cora_future *future)
+/* Callbacks of users' have a reference each once they are queued. */
+static void keep_for_user_callbacks(struct cora_future *future)
 {
     for (struct cora__list *link = future->callbacks.next; link != &future->callbacks;
          link = link->next)
         if (cora__container_of(link, struct cora__handle, link)->fn == run_user_callback)
             future->refs++;
+}
+
+void cora__future_settle_with_care(struct cora_future *future, enum cora__future_state state,
+                                   int outcome)
+{
+    if (future->loop->closed)
+        cora__future_drop_callbacks(future);
+    else
+        keep_for_user_callbacks(future);
+    cora__future_settle(future, state, outcome);
 }
 
 int cora_future_add_done_callback(cora_future *future, cora_done_callback *fn, void *arg)

@@ -63,23 +63,29 @@ static inline bool cora__future_done(const struct cora_future *future)
 /* Who waits for it will never be called. */
 void cora__future_drop_callbacks(struct cora_future *future);
 
-/* Callbacks of users' are about to be queued, and each has a reference then. */
-void cora__future_keep_for_user_callbacks(struct cora_future *future);
-
-/* Completes a pending future and queues whoever waits for it. */
-static inline void cora__future_complete(struct cora_future *future, enum cora__future_state state,
-                                         int outcome)
+/* The outcome is there: queues whoever waits for it. */
+static inline void cora__future_settle(struct cora_future *future, enum cora__future_state state,
+                                       int outcome)
 {
-    if (future->loop->closed)
-        cora__future_drop_callbacks(future);
     future->state = (uint8_t)state;
     future->outcome = outcome;
     future->error_unasked = state == CORA__FINISHED && outcome < 0;
-    if (cora__list_empty(&future->callbacks))
-        return;
-    if (future->has_user_callbacks)
-        cora__future_keep_for_user_callbacks(future);
     cora__loop_push_all(future->loop, &future->callbacks);
+}
+
+/* The same where a callback is a user's, or the loop is closed. */
+void cora__future_settle_with_care(struct cora_future *future, enum cora__future_state state,
+                                   int outcome);
+
+/* Completes a pending future. (One call or the other, and nothing behind: a function that goes on
+ * after a call saves registers whether or not it makes it.) */
+static inline void cora__future_complete(struct cora_future *future, enum cora__future_state state,
+                                         int outcome)
+{
+    if (future->has_user_callbacks || future->loop->closed)
+        cora__future_settle_with_care(future, state, outcome);
+    else
+        cora__future_settle(future, state, outcome);
 }
 
 /* set_result(0), unless it is done, cancelled for instance, already. */
@@ -107,7 +113,22 @@ bool cora__future_remove_last(struct cora_future *future, cora_done_callback *fn
 
 /* Before the last reference goes: reports an error that nobody has asked for. The handler that is
  * told may take a reference of its own. */
-void cora__future_report_lost(struct cora_future *future);
+void cora__future_report_unasked(struct cora_future *future);
+static inline void cora__future_report_lost(struct cora_future *future)
+{
+    if (future->error_unasked)
+        cora__future_report_unasked(future);
+}
+
+/* Gives a reference back. */
+void cora__future_release_last(struct cora_future *future);
+static inline void cora__future_release(struct cora_future *future)
+{
+    if (future->refs > 1)
+        future->refs--;
+    else
+        cora__future_release_last(future);
+}
 
 /* cancel() of a plain future, for kinds that do something before. */
 bool cora__future_cancel_plain(struct cora_future *future, const char *message);

@@ -120,7 +120,7 @@ static void leave_runtime_out(struct frames *frames, size_t newest)
  */
 static struct cora_coroutine *find_newest(const struct cora__task *task, const void **sp)
 {
-    if (task->future.loop->running == &task->step) {
+    if (cora__strand == &task->step.strand) {
         *sp = cora__strand->coroutine->caller->sp;
         return cora__strand->coroutine->caller;
     }
@@ -137,7 +137,7 @@ static void add_function(struct frames *frames, const struct cora__task *task)
         return;
     if (task->step.coroutine == NULL && add_frames((uintptr_t)task->fn, frames))
         frame = frames->items[frames->count - 1];
-    frame.function = task->function;
+    frame.function = task->label.function;
     frames->items[0] = frame;
     frames->count = 1;
 }

@@ -81,9 +81,8 @@ bool cora__loop_is_due(const struct cora_loop *loop, double when)
 
 static void run_step(struct cora_loop *loop, struct cora__handle *step)
 {
-    cora__loop_set_running(loop, step);
+    cora__strand = &step->strand;
     cora__coroutine_transfer(loop->coroutine, &loop->coroutine->sp, step->coroutine, step->sp);
-    loop->running = NULL;
 }
 
 /* A callback may be gone when it returns, and so may the next: the loop keeps its place. */
@@ -91,11 +90,11 @@ static void run_callback(struct cora_loop *loop, struct cora__handle *handle)
 {
     cora__list_prepend(&handle->link, &loop->place.link);
     cora__loop_leave_ring(loop, handle);
-    loop->running = handle;
+    cora__list_init(&handle->link);
+    loop->callback = handle;
     loop->place.context = handle->context;
     cora__strand = &loop->place.strand;
     handle->fn(handle->arg);
-    loop->running = NULL;
     cora__strand = &loop->ready.strand;
     cora__loop_leave_ring(loop, &loop->place);
 }
@@ -177,7 +176,7 @@ static bool has_ready(const struct cora_loop *loop)
     for (; link != &loop->ready.link; link = link->next) {
         const struct cora__handle *handle = cora__handle_of_link(link);
 
-        if (handle != loop->running && handle->fn != stand_in)
+        if (&handle->strand != cora__strand && handle->fn != stand_in)
             return true;
     }
     return false;
@@ -186,7 +185,7 @@ static bool has_ready(const struct cora_loop *loop)
 /* Whether the ring may go round once more without a look at the clock and the poller. */
 static bool goes_round(struct cora_loop *loop)
 {
-    return --loop->turns > 0 && !loop->interrupted && !cora__list_empty(&loop->ready.link);
+    return --loop->turns > 0 && !loop->interrupted;
 }
 
 /*
@@ -205,21 +204,19 @@ static inline __attribute__((always_inline)) void prefetch_whole(const struct co
 
 struct cora__handle *cora__loop_next_step(struct cora_loop *loop, struct cora_coroutine *spare)
 {
-    for (;;) {
-        struct cora__handle *next = cora__handle_of_link(loop->cursor);
+    struct cora__handle *next = cora__handle_of_link(loop->cursor);
 
-        if (next == &loop->ready) {
-            if (!goes_round(loop))
-                return NULL;
-            loop->cursor = next->link.next;
-        } else if (!cora__handle_is_step(next)) {
+    if (next == &loop->ready) {
+        if (!goes_round(loop))
             return NULL;
-        } else if (next->sp != NULL || loop->hooks->start(next, spare)) {
-            if (loop->task_count >= CORA__MANY_TASKS)
-                prefetch_whole(next);
-            return next;
-        }
+        loop->cursor = next->link.next; /* the head again, which is no step, if nobody is there */
+        next = cora__handle_of_link(loop->cursor);
     }
+    if (next->sp == NULL && (!cora__handle_is_step(next) || !loop->hooks->start(next, spare)))
+        return NULL;
+    if (__builtin_expect(loop->task_count >= CORA__MANY_TASKS, false))
+        prefetch_whole(next);
+    return next;
 }
 
 /* ---- the iteration ------------------------------------------------------------------------- */
@@ -598,12 +595,10 @@ void cora__loop_destroy(struct cora_loop *loop)
     free(loop);
 }
 
-void cora__loop_unref(struct cora_loop *loop)
+void cora__loop_unref_last(struct cora_loop *loop)
 {
     bool last;
 
-    if (--loop->refs > 0)
-        return;
     pthread_mutex_lock(&loop->foreign_lock);
     loop->abandoned = true;
     last = loop->holds == 0;

@@ -139,7 +139,6 @@ struct cora_loop {
     /* The hot part: what a suspending task touches. */
     struct cora__handle ready;        /* the head of the ring, which stands for the loop itself */
     struct cora__list *cursor;        /* in the ring: who runs, or else who is next */
-    struct cora__handle *running;     /* what runs now; NULL: the loop */
     struct cora_coroutine *coroutine; /* the stack that the loop runs on */
     struct cora__strand *outer;       /* of the thread, outside of the run */
     unsigned task_count;              /* of the task layer: the tasks that are not done */
@@ -150,9 +149,10 @@ struct cora_loop {
     bool is_running, closed, stopping, look;
     bool ends_in_deadlock; /* where nothing can wake it: report, and end */
     bool debug;
-    struct cora__handle place; /* in the ring for a callback that runs */
-    atomic_bool interrupted;   /* end at once, with -EINTR */
-    atomic_bool notified;      /* call on_notified at the next look */
+    struct cora__handle place;     /* in the ring for a callback that runs */
+    struct cora__handle *callback; /* which that is, or the last that was */
+    atomic_bool interrupted;       /* end at once, with -EINTR */
+    atomic_bool notified;          /* call on_notified at the next look */
     void (*on_notified)(struct cora_loop *loop);
     void *notified_arg;
     int turns_between_looks;
@@ -215,11 +215,12 @@ static inline void cora__loop_push_all(struct cora_loop *loop, struct cora__list
     cora__list_splice(loop->cursor, handles);
 }
 
-/* Takes the running step out of the ring; what is queued from now on goes where it was. */
-static inline void cora__loop_leave_ring(struct cora_loop *loop, struct cora__handle *step)
+/* Takes the one at the cursor out of the ring; what is queued from now on goes where it was. Its
+ * link is left as it is. */
+static inline void cora__loop_leave_ring(struct cora_loop *loop, struct cora__handle *handle)
 {
-    loop->cursor = step->link.next;
-    cora__list_remove(&step->link);
+    loop->cursor = handle->link.next;
+    cora__list_unlink(&handle->link);
 }
 
 /* Makes the loop go through a full iteration next, with timers and I/O. */
@@ -284,7 +285,12 @@ static inline void cora__loop_ref(struct cora_loop *loop)
 {
     loop->refs++;
 }
-void cora__loop_unref(struct cora_loop *loop);
+void cora__loop_unref_last(struct cora_loop *loop);
+static inline void cora__loop_unref(struct cora_loop *loop)
+{
+    if (--loop->refs == 0)
+        cora__loop_unref_last(loop);
+}
 void cora__loop_destroy(struct cora_loop *loop); /* neither references nor holds are left */
 
 /*
@@ -315,11 +321,10 @@ static inline struct cora__handle *cora__handle_of_link(struct cora__list *link)
     return cora__container_of(link, struct cora__handle, link);
 }
 
-/* Makes `step` the one that runs, in its strand. */
-static inline void cora__loop_set_running(struct cora_loop *loop, struct cora__handle *step)
+/* What runs in this thread, where a loop does: it is the handle whose strand is the thread's. */
+static inline struct cora__handle *cora__handle_running(void)
 {
-    loop->running = step;
-    cora__strand = &step->strand;
+    return cora__container_of(cora__strand, struct cora__handle, strand);
 }
 
 enum { CORA__CACHE_LINE = 64 };
@@ -359,20 +364,18 @@ static inline __attribute__((always_inline)) void cora__loop_suspend(struct cora
     struct cora__handle *next = cora__handle_of_link(loop->cursor);
 
     if (next->sp != NULL) {
-        if (loop->task_count >= CORA__MANY_TASKS)
+        if (__builtin_expect(loop->task_count >= CORA__MANY_TASKS, false))
             cora__loop_prefetch(next);
     } else {
         next = cora__loop_next_step(loop, NULL);
-        if (next == self) { /* it was the only one */
-            cora__loop_set_running(loop, self);
+        if (next == self) /* it was the only one */
             return;
-        }
     }
     if (next == NULL) {
         cora__strand = &loop->ready.strand;
         cora__coroutine_transfer(self->coroutine, &self->sp, loop->coroutine, loop->coroutine->sp);
     } else {
-        cora__loop_set_running(loop, next);
+        cora__strand = &next->strand;
         cora__coroutine_transfer(self->coroutine, &self->sp, next->coroutine, next->sp);
     }
 }

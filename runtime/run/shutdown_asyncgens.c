@@ -25,7 +25,7 @@ static void report_error(struct cora_loop *loop, cora_task *closer)
     int error = cora_task_done(closer) ? cora_task_exception(closer) : 0;
 
     if (error < 0 && error != -ECANCELED)
-        cora__async_generator_report(loop, cora__as_task(closer)->function, error);
+        cora__async_generator_report(loop, cora__as_task(closer)->label.function, error);
 }
 
 int cora_loop_shutdown_asyncgens(cora_loop *loop)

@@ -4,7 +4,7 @@
  * A task is at any time in one of these places, and its step handle tells which:
  *
  *     queued        the step is in the ready queue, a ring
- *     running       it is loop->running, and in the ring still
+ *     running       its strand is the thread's, and it is in the ring still
  *     waiting       the step is in the callbacks of the future `waiting_on`
  *     done          nowhere
  *
@@ -30,27 +30,26 @@ static struct cora__task *task_of_step(struct cora__handle *step)
 
 static void set_outcome(struct cora__task *task, int outcome)
 {
-    struct cora_future *future = &task->future;
-    bool cancelled = outcome == -ECANCELED;
+    enum cora__future_state state = CORA__FINISHED;
 
     /* A cancellation that nobody has seen beats a value, as in asyncio; an error beats both. */
-    if (outcome >= 0 && task->must_cancel)
-        cancelled = true;
-    if (cancelled && task->must_cancel)
-        future->cancel_message = task->must_cancel_message;
+    if (task->must_cancel && outcome >= 0)
+        outcome = -ECANCELED;
+    if (outcome == -ECANCELED) {
+        state = CORA__CANCELLED;
+        if (task->must_cancel)
+            task->future.cancel_message = task->must_cancel_message;
+    }
     task->must_cancel = false;
-    if (cancelled)
-        cora__future_complete(future, CORA__CANCELLED, -ECANCELED);
-    else
-        cora__future_complete(future, CORA__FINISHED, outcome);
+    cora__future_complete(&task->future, state, outcome);
 }
 
 /* A handler that is told of a lost error may do anything: not while the ring has lost its place. */
-static void conclude(struct cora__task *task, int outcome)
+static inline void conclude(struct cora__task *task, int outcome)
 {
     if (task->scopes != NULL)
         cora__scopes_close(task);
-    cora__list_remove(&task->link);
+    cora__list_unlink(&task->link);
     task->future.loop->task_count--;
     set_outcome(task, outcome);
     if (task->future.refs == 1)
@@ -65,9 +64,7 @@ static void finish(struct cora__task *task, int outcome)
     task->step.sp = NULL;
     task->step.coroutine = NULL;
     cora__loop_leave_ring(loop, &task->step);
-    loop->running = NULL;
-    cora__strand = &loop->ready.strand;
-    cora_future_unref(&task->future); /* the loop's own reference */
+    cora__future_release(&task->future); /* the loop's own reference */
 }
 
 /*
@@ -95,10 +92,10 @@ static int run_tasks(void *arg)
     struct cora_loop *loop = arg;
 
     for (;;) {
-        struct cora__task *task = task_of_step(loop->running);
+        struct cora__task *task = task_of_step(cora__handle_running());
         int outcome = -ECANCELED;
 
-        cora__context_set_rounding(loop->rounding); /* not what another task has left behind */
+        cora__context_set_rounding(&loop->rounding); /* not what another task has left behind */
         if (!task->must_cancel)
             outcome = task->fn(task->arg);
         finish(task, outcome);
@@ -106,9 +103,10 @@ static int run_tasks(void *arg)
         struct cora__handle *next = cora__loop_next_step(loop, self);
 
         if (next == NULL) {
+            cora__strand = &loop->ready.strand;
             leave(loop, self, loop->coroutine, loop->coroutine->sp);
         } else {
-            cora__loop_set_running(loop, next);
+            cora__strand = &next->strand;
             if (next->coroutine != self)
                 leave(loop, self, next->coroutine, next->sp);
         }
@@ -129,25 +127,18 @@ static struct cora_coroutine *coroutine_of(const struct cora__task *task)
     return coroutine;
 }
 
-static void label(struct cora_coroutine *coroutine, const struct cora__task *task)
-{
-    coroutine->title = task->name;
-    coroutine->number = task->number;
-    coroutine->function = task->function;
-}
-
 /* It is in the ring no more, and its outcome, the error, is there already. */
 static void end_unstarted(struct cora__task *task)
 {
     conclude(task, task->future.outcome);
-    cora_future_unref(&task->future); /* the loop's own reference */
+    cora__future_release(&task->future); /* the loop's own reference */
 }
 
 /* What the step becomes where the task gets no stack: whoever is told of it runs on the loop's. */
 static void on_unstarted(void *arg)
 {
     (void)arg;
-    end_unstarted(task_of_step(cora__loop_running->running));
+    end_unstarted(task_of_step(cora__loop_running->callback));
 }
 
 static bool start(struct cora__handle *step, struct cora_coroutine *spare)
@@ -168,7 +159,7 @@ static bool start(struct cora__handle *step, struct cora_coroutine *spare)
     } else if (coroutine == loop->idle) {
         loop->idle = NULL;
     }
-    label(coroutine, task);
+    coroutine->label = &task->label;
     step->coroutine = coroutine;
     step->sp = coroutine->sp;
     return true;
@@ -190,6 +181,25 @@ static void wait_in_list(struct cora_loop *loop, struct cora__task *task,
     cora__list_append(&future->callbacks, &task->step.link);
 }
 
+/* Cancelled before it had anything to wait for: the future takes it, if it can. */
+static __attribute__((noinline)) void pass_cancellation_on(struct cora__task *task,
+                                                           struct cora_future *future)
+{
+    task->must_cancel = false;
+    if (!cora_future_cancel_message(future, task->must_cancel_message))
+        task->must_cancel = true;
+}
+
+/* Woken to break a ring (see cancel), and then uncancelled: it waits on. */
+static __attribute__((noinline)) void wait_on(struct cora__task *task, struct cora_future *future)
+{
+    while (!cora__future_done(future) && !task->must_cancel) {
+        wait_in_list(task->future.loop, task, future);
+        cora__loop_suspend(task->future.loop, &task->step);
+    }
+}
+
+/* Of the functions that it calls, those for what is rare are not inline: each switch is long. */
 static int await_pending(struct cora__task *task, struct cora_future *future)
 {
     struct cora_loop *loop = task->future.loop;
@@ -197,18 +207,11 @@ static int await_pending(struct cora__task *task, struct cora_future *future)
 
     task->waiting_on = future;
     wait_in_list(loop, task, future);
-    /* Cancelled before it had anything to wait for: the future takes it, if it can. */
-    if (task->must_cancel) {
-        task->must_cancel = false;
-        if (!cora_future_cancel_message(future, task->must_cancel_message))
-            task->must_cancel = true;
-    }
+    if (task->must_cancel)
+        pass_cancellation_on(task, future);
     cora__loop_suspend(loop, &task->step);
-    /* Woken to break a ring (see cancel), and then uncancelled: it waits on. */
-    while (!cora__future_done(future) && !task->must_cancel) {
-        wait_in_list(loop, task, future);
-        cora__loop_suspend(loop, &task->step);
-    }
+    if (!cora__future_done(future))
+        wait_on(task, future);
     task->waiting_on = NULL;
     rc = cora__future_retrieve(future);
     if (task->must_cancel)
@@ -218,10 +221,19 @@ static int await_pending(struct cora__task *task, struct cora_future *future)
     return rc;
 }
 
+/* Not before others have run: who tries again and again does not hold them up. */
+static __attribute__((noinline)) int refuse(struct cora__task *task, struct cora_future *future)
+{
+    int rc = cora__task_yield(task);
+
+    if (rc < 0)
+        return rc;
+    return future == &task->future ? -CORA_EAWAITSELF : -CORA_EWRONGLOOP;
+}
+
 int cora_await(cora_future *future)
 {
     struct cora__task *task = cora__current_task();
-    int rc;
 
     if (future == NULL)
         return -ENOMEM;
@@ -231,17 +243,15 @@ int cora_await(cora_future *future)
         return cora_future_result(future);
     if (future != &task->future && future->loop == task->future.loop)
         return await_pending(task, future);
-    rc = cora__task_yield(task);
-    if (rc < 0)
-        return rc;
-    return future == &task->future ? -CORA_EAWAITSELF : -CORA_EWRONGLOOP;
+    return refuse(task, future);
 }
 
 int cora_await_unref(cora_future *future)
 {
     int rc = cora_await(future);
 
-    cora_future_unref(future);
+    if (future != NULL)
+        cora__future_release(future);
     return rc;
 }
 
@@ -331,11 +341,15 @@ int cora_task_uncancel(cora_task *task)
 
 static void destroy(struct cora_future *future)
 {
-    struct cora__task *task = cora__as_task(future);
+    struct cora__task *task = cora__container_of(future, struct cora__task, future);
 
-    cora__context_clear(&task->context);
-    cora_context_unref(task->given_context);
-    free(task->name);
+    /* Few have any of these: no calls for nothing. */
+    if (task->context.bindings != NULL)
+        cora__bindings_unref(task->context.bindings);
+    if (task->given_context != NULL)
+        cora_context_unref(task->given_context);
+    if (task->label.name != NULL)
+        free(task->label.name);
     cora__pool_free(&future->loop->pool, task, task->size);
 }
 
@@ -343,7 +357,8 @@ static const char *describe(struct cora_future *future, char *text, size_t size)
 {
     struct cora__task *task = cora__as_task(future);
 
-    snprintf(text, size, "task '%s' (function %s)", cora_task_get_name(future), task->function);
+    snprintf(text, size, "task '%s' (function %s)", cora_task_get_name(future),
+             task->label.function);
     return text;
 }
 
@@ -379,8 +394,8 @@ static void report_deadlock(struct cora_loop *loop)
 
         cora_task_waiting_for(&task->future, target, sizeof target);
         cora__future_report(&task->future, cora_task_get_name(&task->future), -EDEADLK,
-                            "(function %s) waits for %s, and nothing can wake it", task->function,
-                            target);
+                            "(function %s) waits for %s, and nothing can wake it",
+                            task->label.function, target);
     }
 }
 
@@ -413,7 +428,7 @@ static void drop_tasks(struct cora_loop *loop)
             cora__coroutine_drop(coroutine);
         task->step.coroutine = NULL;
         task->waiting_on = NULL;
-        cora_future_unref(&task->future);
+        cora__future_release(&task->future);
     }
 }
 
@@ -441,26 +456,37 @@ static const struct cora__loop_hooks hooks = {
     .close = drop_all,
 };
 
+static bool take_options(struct cora__task *task, const cora_task_options *options)
+{
+    if (options->stack_size > UINT32_MAX)
+        return false;
+    if (options->stack_size != 0)
+        task->stack_size = (uint32_t)options->stack_size;
+    if (options->name != NULL && (task->label.name = strdup(options->name)) == NULL)
+        return false;
+    task->given_context = cora_context_ref(options->context);
+    return true;
+}
+
 static struct cora__task *create(struct cora_loop *loop, const cora_task_options *options,
                                  cora_task_fn *fn, const char *function, size_t size)
 {
-    static const cora_task_options none;
     struct cora__task *task;
 
-    if (options == NULL)
-        options = &none;
     if (loop == NULL)
         loop = cora__loop_running;
     if (loop == NULL || cora__loop_check(loop) < 0)
         return NULL;
     size += sizeof *task;
-    if (size > UINT32_MAX || options->stack_size > UINT32_MAX)
+    if (size > UINT32_MAX)
         return NULL;
     task = cora__pool_alloc(&loop->pool, size);
     if (task == NULL)
         return NULL;
-    task->name = NULL;
-    if (options->name != NULL && (task->name = strdup(options->name)) == NULL) {
+    task->label.name = NULL;
+    task->given_context = NULL;
+    task->stack_size = CORA__DEFAULT_STACK_SIZE;
+    if (options != NULL && !take_options(task, options)) {
         cora__pool_free(&loop->pool, task, size);
         return NULL;
     }
@@ -468,20 +494,19 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
     cora__future_init(&task->future, loop, &cora__task_kind, "task");
     task->future.refs = 2; /* the loop's and the caller's */
     cora__loop_ref(loop);
-    cora__handle_init(&task->step, NULL, NULL);
+    task->step.sp = NULL;
+    task->step.fn = NULL;
+    task->step.coroutine = NULL;
+    task->step.kind = NULL;
     cora__context_copy_current(&task->context);
-    task->given_context = cora_context_ref(options->context);
-    task->step.context = options->context != NULL ? options->context : &task->context;
+    task->step.context = task->given_context != NULL ? task->given_context : &task->context;
     task->waiting_on = NULL;
     task->cancelling = 0;
     task->must_cancel = false;
-    task->must_cancel_message = NULL;
     task->scopes = NULL;
     task->fn = fn;
-    task->stack_size =
-        (uint32_t)(options->stack_size != 0 ? options->stack_size : cora_default_stack_size());
-    task->function = function;
-    task->number = ++loop->task_number;
+    task->label.function = function;
+    task->label.number = ++loop->task_number;
     cora__list_append(&loop->all_tasks, &task->link);
     loop->task_count++;
     loop->hooks = &hooks;
@@ -496,17 +521,17 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
 static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
 {
     struct cora_coroutine *self = cora__coroutine_self();
-    struct cora__handle *creator = loop->running;
+    struct cora__handle *creator = cora__handle_running();
     struct cora__strand *strand = cora__strand;
     struct cora_coroutine *loops_own = loop->coroutine;
-    bool is_step = creator != NULL && cora__handle_is_step(creator);
+    bool is_step = cora__handle_is_step(creator);
 
     if (!is_step)
         loop->coroutine = self;
     cora__loop_push(loop, &task->step);
     loop->cursor = &task->step.link;
     if (start(&task->step, NULL)) {
-        cora__loop_set_running(loop, &task->step);
+        cora__strand = &task->step.strand;
         cora__coroutine_transfer(self, is_step ? &creator->sp : &self->sp, task->step.coroutine,
                                  task->step.sp);
     } else {
@@ -514,7 +539,6 @@ static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
         end_unstarted(task);
     }
     loop->coroutine = loops_own;
-    loop->running = creator;
     cora__strand = strand;
 }
 
@@ -609,11 +633,11 @@ const char *cora_task_get_name(cora_task *task)
 
     if (self == NULL)
         return NULL;
-    if (self->name == NULL) {
-        snprintf(text, sizeof text, "Task-%lu", self->number);
-        self->name = strdup(text);
+    if (self->label.name == NULL) {
+        snprintf(text, sizeof text, "Task-%lu", self->label.number);
+        self->label.name = strdup(text);
     }
-    return self->name != NULL ? self->name : self->function; /* without memory */
+    return self->label.name != NULL ? self->label.name : self->label.function; /* without memory */
 }
 
 int cora_task_set_name(cora_task *task, const char *name)
@@ -626,10 +650,8 @@ int cora_task_set_name(cora_task *task, const char *name)
     copy = strdup(name);
     if (copy == NULL)
         return -ENOMEM;
-    free(self->name);
-    self->name = copy;
-    if (coroutine_of(self) != NULL)
-        label(coroutine_of(self), self);
+    free(self->label.name);
+    self->label.name = copy;
     return 0;
 }
 

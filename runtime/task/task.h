@@ -47,9 +47,7 @@ struct cora__task {
     struct cora__list link;             /* in loop->all_tasks */
     uint32_t size;                      /* of this block of the loop's pool */
     uint32_t stack_size;
-    const char *function;
-    unsigned long number; /* for the default name */
-    char *name;           /* NULL: the default, which is made when it is asked for */
+    struct cora__label label; /* no name: the default, which is made when it is asked for */
     char args[] __attribute__((aligned(16)));
 };
 
@@ -66,12 +64,9 @@ static inline struct cora__task *cora__as_task(const struct cora_future *future)
 /* The task that runs now; NULL outside a task. */
 static inline struct cora__task *cora__current_task(void)
 {
-    struct cora_loop *loop = cora__loop_running;
-    struct cora__handle *running = loop != NULL ? loop->running : NULL;
-
-    if (running == NULL || !cora__handle_is_step(running))
+    if (cora__loop_running == NULL || !cora__handle_is_step(cora__handle_running()))
         return NULL;
-    return cora__container_of(running, struct cora__task, step);
+    return cora__container_of(cora__handle_running(), struct cora__task, step);
 }
 
 /* Back from a suspension in which a cancellation has come. */

@@ -127,7 +127,7 @@ cora_waiter *cora_wait_queue_next(const cora_wait_queue *self, const cora_waiter
 
 static void pass(struct queue *queue, struct waiter *first)
 {
-    cora__list_pop(&queue->rest);
+    cora__list_unlink(&first->link);
     cora__list_append(&queue->passed, &first->link);
 }
 

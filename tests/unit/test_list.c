@@ -118,19 +118,19 @@ TEST(a_node_leaves_whatever_list_it_is_in)
     assert_string_equal(letters(&second), "da");
 }
 
-TEST(pop_takes_the_first_node_which_may_then_go_into_another_list)
+TEST(unlink_takes_a_node_out_which_may_then_go_into_another_list)
 {
     struct cora__list list, other;
 
     cora__list_init(&list);
     cora__list_init(&other);
     append(&list, "abc");
-    cora__list_pop(&list);
+    cora__list_unlink(list.next);
     assert_string_equal(letters(&list), "bc");
     append(&other, "a");
-    cora__list_pop(&list);
+    cora__list_unlink(list.next);
     append(&other, "b");
-    cora__list_pop(&list);
+    cora__list_unlink(list.next);
     append(&other, "c");
     assert_true(cora__list_empty(&list));
     assert_string_equal(letters(&other), "abc");
