@@ -90,14 +90,16 @@ struct cora__timer {
 struct cora__timers {
     struct cora__timer_slot {
         double when;
-        uint64_t sequence; /* of equal deadlines the first armed comes first */
         size_t cell;
     } * heap;
-    union cora__timer_cell {
-        struct cora__timer *timer; /* NULL: it was disarmed */
-        size_t next_free;
-    } * cells;        /* one for each slot, wherever that moves in the heap */
-    size_t free_cell; /* of those that have been used; SIZE_MAX: none */
+    struct cora__timer_cell {
+        union {
+            struct cora__timer *timer; /* NULL: it was disarmed */
+            size_t next_free;
+        };
+        uint64_t sequence; /* of equal deadlines the first armed comes first */
+    } * cells;             /* one for each slot, wherever that moves in the heap */
+    size_t free_cell;      /* of those that have been used; SIZE_MAX: none */
     size_t used_cells;
     size_t count, room;
     size_t empty; /* slots whose timer was disarmed */

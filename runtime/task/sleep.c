@@ -5,8 +5,8 @@
 
 /* A sleep is a future that a timer completes; both lie on the sleeper's stack. */
 struct sleep {
-    struct cora_future future;
     struct cora__timer timer;
+    struct cora_future future;
 };
 
 static void on_timer(void *arg)
