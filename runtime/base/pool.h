@@ -34,6 +34,8 @@ struct cora__pool_block {
 
 struct cora__pool {
     struct cora__list slabs[CORA__POOL_SIZES]; /* with free blocks of so many lines, and one more */
+    char *uncut, *end;                         /* of the piece from which slabs are cut */
+    unsigned pieces;                           /* so far */
     bool grown;                                /* since the last trim */
     bool from_malloc;                          /* all blocks are */
 };
