@@ -19,6 +19,7 @@
 #include "loop/signal.h"
 #include "loop/timer.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,9 @@ int cora_loop_use_virtual_clock(cora_loop *loop, double now)
 /* Deadlines up to here are due: as asyncio has it, those within the clock's resolution too. */
 static double due_limit(double now)
 {
+    if (fabs(now) * DBL_EPSILON <= CLOCK_RESOLUTION) /* for the first 50 days */
+        return now + CLOCK_RESOLUTION;
+
     double ulp = nextafter(now, INFINITY) - now;
 
     return now + (ulp > CLOCK_RESOLUTION ? ulp : CLOCK_RESOLUTION);
@@ -261,19 +265,17 @@ static int poll_virtual(struct cora_loop *loop, double timeout)
 }
 
 /*
- * While it rests the loop gives back the stacks of a past peak, at most once a second; a rest that
- * would last longer is cut short once for that.
+ * While it rests the loop gives back the memory of a past peak, at most once a second. If there may
+ * be more to give back, a longer rest is cut short for it.
  */
-static int poll_and_trim(struct cora_loop *loop, double timeout)
+static void trim(struct cora_loop *loop)
 {
-    if (timeout != 0 && loop->last_look - loop->last_trim >= TRIM_INTERVAL) {
-        loop->may_trim = cora__stack_trim(false);
-        loop->may_trim |= cora__pool_trim(&loop->pool);
-        loop->last_trim = loop->last_look;
-    }
-    if (loop->may_trim && (timeout < 0 || timeout > TRIM_INTERVAL))
-        timeout = TRIM_INTERVAL;
-    return cora__poller_wait(loop, timeout);
+    bool more = cora__stack_trim(false);
+
+    more |= cora__pool_trim(&loop->pool);
+    loop->last_trim = loop->last_look;
+    if (more)
+        cora__poller_alarm(loop, TRIM_INTERVAL);
 }
 
 int cora_loop_poll(cora_loop *loop, double timeout)
@@ -287,7 +289,11 @@ int cora_loop_poll(cora_loop *loop, double timeout)
 
     double most = cora_loop_timeout(loop);
 
-    return poll_and_trim(loop, timeout < 0 || (most >= 0 && most < timeout) ? most : timeout);
+    if (timeout < 0 || (most >= 0 && most < timeout))
+        timeout = most;
+    if (timeout != 0 && loop->last_look - loop->last_trim >= TRIM_INTERVAL)
+        trim(loop);
+    return cora__poller_wait(loop, timeout);
 }
 
 static void process_events(struct cora_loop *loop)
@@ -327,22 +333,30 @@ static bool time_to_look(struct cora_loop *loop)
     return true;
 }
 
+/*
+ * The iteration after a look does not ask for the time: what it runs is, as a rule, what was woken
+ * by the handlers of events, before there is nothing to do but to look again.
+ */
 static int iterate(struct cora_loop *loop)
 {
-    bool work = has_ready(loop);
+    bool work = has_ready(loop), looked = loop->looked;
 
     cora__timers_clean(&loop->timers); /* as asyncio does in every iteration */
 
     if (!work && loop->ends_in_deadlock && !can_be_woken(loop))
         return -EDEADLK;
-    if (!work || loop->look || loop->stopping || time_to_look(loop)) {
+    loop->looked = !work || loop->look || loop->stopping || (!looked && time_to_look(loop));
+    if (loop->looked) {
         int rc = cora_loop_poll(loop, -1);
 
         if (rc < 0)
             return rc;
         process_events(loop);
     }
-    loop->turns = loop->stopping ? 0 : loop->turns_between_looks;
+    if (loop->looked || !looked)
+        loop->turns = loop->turns_between_looks;
+    if (loop->stopping)
+        loop->turns = 0;
     run_batch(loop);
     return 0;
 }

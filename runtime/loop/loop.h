@@ -158,9 +158,9 @@ struct cora_loop {
     void (*on_notified)(struct cora_loop *loop);
     void *notified_arg;
     int turns_between_looks;
-    double last_look; /* when it last looked at I/O and timers */
-    double last_trim;
-    bool may_trim;                          /* there may be memory to give back */
+    bool looked;                            /* in the last iteration */
+    double last_look;                       /* when it last looked at I/O and timers */
+    double last_trim;                       /* when it last gave memory back */
     pthread_t thread;                       /* that runs it */
     struct cora__context_rounding rounding; /* of the thread that runs it; every task's first */
     unsigned refs;                          /* its owner and every future */

@@ -13,7 +13,7 @@
 
 /*
  * libev waits; the ready queue, the timers, the iteration, wake-ups and signals are ours. Its own
- * timer only bounds a wait. Its pending events are kept back until dispatch, so that polling and
+ * timers only end waits. Its pending events are kept back until dispatch, so that polling and
  * running can be separate steps (cora_loop_poll).
  *
  * libev ends the process where it gets no descriptor or no memory. It is therefore not let near
@@ -23,7 +23,8 @@
  */
 struct cora__poller {
     struct ev_loop *ev;
-    ev_timer bound;
+    ev_timer bound; /* of one wait */
+    ev_timer alarm; /* of whichever is under way then */
     ev_io wake;
     int wake_fd[2];     /* to read from and to write to: an eventfd twice, or a pipe; -1: none */
     atomic_bool asleep; /* in a wait, or about to begin one: whoever wakes it must write */
@@ -135,7 +136,8 @@ static void keep_pending(EV_P)
     (void)loop;
 }
 
-static void on_bound(EV_P_ ev_timer *timer, int events)
+/* That it ends the wait is enough. */
+static void on_time(EV_P_ ev_timer *timer, int events)
 {
     (void)loop, (void)timer, (void)events;
 }
@@ -195,7 +197,8 @@ int cora__poller_create(struct cora_loop *loop)
     }
     ev_set_userdata(poller->ev, loop);
     ev_set_invoke_pending_cb(poller->ev, keep_pending);
-    ev_timer_init(&poller->bound, on_bound, 0, 0);
+    ev_timer_init(&poller->bound, on_time, 0, 0);
+    ev_timer_init(&poller->alarm, on_time, 0, 0);
     watch_wake(poller);
     poller->fork_generation = fork_generation;
     loop->poller = poller;
@@ -239,15 +242,26 @@ static int renew(struct cora_loop *loop)
 
 /* ---- an iteration -------------------------------------------------------------------------- */
 
+static void arm(struct cora__poller *poller, ev_timer *timer, double delay)
+{
+    ev_now_update(poller->ev); /* or it would count from the last wait */
+    ev_timer_stop(poller->ev, timer);
+    ev_timer_set(timer, delay, 0);
+    ev_timer_start(poller->ev, timer);
+}
+
+void cora__poller_alarm(struct cora_loop *loop, double delay)
+{
+    arm(loop->poller, &loop->poller->alarm, delay);
+}
+
 static void sleep_on(struct cora__poller *poller, double timeout)
 {
-    if (timeout > 0) {
-        ev_now_update(poller->ev); /* or the bound would count from the last wait */
-        ev_timer_set(&poller->bound, timeout, 0);
-        ev_timer_start(poller->ev, &poller->bound);
-    }
+    if (timeout > 0)
+        arm(poller, &poller->bound, timeout);
     ev_run(poller->ev, EVRUN_ONCE);
-    ev_timer_stop(poller->ev, &poller->bound);
+    if (timeout > 0)
+        ev_timer_stop(poller->ev, &poller->bound);
 }
 
 int cora__poller_wait(struct cora_loop *loop, double timeout)

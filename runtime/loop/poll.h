@@ -16,6 +16,9 @@ void cora__poller_destroy(struct cora_loop *loop);
  */
 int cora__poller_wait(struct cora_loop *loop, double timeout);
 
+/* Ends the wait that is under way so many seconds from now, if any is. */
+void cora__poller_alarm(struct cora_loop *loop, double delay);
+
 /* Events that a wait has found and that are not dispatched yet. */
 bool cora__poller_has_events(const struct cora_loop *loop);
 
