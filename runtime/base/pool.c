@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { PIECE = 2 << 20 }; /* of address space that is cut into slabs: a huge page */
+static const size_t PIECE = (size_t)2 << 20; /* of address space that is cut into slabs */
 
 void cora__pool_init(struct cora__pool *pool)
 {

@@ -3,7 +3,8 @@
  *
  * Each descriptor has one entry with one libev watcher and one waiter for each direction. libev
  * changes the kernel's interest only right before it polls, so a waiter that leaves and comes back
- * in between, as a server's does with every request, costs no system call.
+ * in between, as a server's does with every request, costs no system call. Nor does libev hear of
+ * it: a watcher whose waiter has been served runs on until the loop is about to poll.
  */
 #include "loop/io.h"
 
@@ -16,8 +17,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+struct watcher {
+    ev_io io;
+    struct cora__list served; /* in loop->served: it is to stop unless somebody waits anew */
+};
+
 struct fd_entry {
-    ev_io watcher[2];
+    struct watcher watcher[2];
     struct cora__io_waiter *waiter[2];
     struct cora__io_waiter callback[2]; /* of add_reader and add_writer */
     struct cora_context context[2];
@@ -39,12 +45,24 @@ static struct fd_entry *find(const struct cora_loop *loop, int fd)
     return loop->fds != NULL && fd >= 0 && fd < loop->fds->room ? loop->fds->entry[fd] : NULL;
 }
 
-static void on_event(EV_P_ ev_io *watcher, int events)
+static void stop_watching(struct cora_loop *loop, struct watcher *watcher)
+{
+    cora__list_remove(&watcher->served);
+    ev_io_stop(cora__poller_ev(loop), &watcher->io);
+}
+
+void cora__io_before_poll(struct cora_loop *loop)
+{
+    while (!cora__list_empty(&loop->served))
+        stop_watching(loop, cora__container_of(loop->served.next, struct watcher, served));
+}
+
+static void on_event(EV_P_ ev_io *io, int events)
 {
     struct cora_loop *cora = ev_userdata(loop);
-    struct fd_entry *entry = find(cora, watcher->fd);
+    struct fd_entry *entry = find(cora, io->fd);
     enum cora__direction direction =
-        watcher == &entry->watcher[CORA__READ] ? CORA__READ : CORA__WRITE;
+        io == &entry->watcher[CORA__READ].io ? CORA__READ : CORA__WRITE;
     struct cora__io_waiter *waiter = entry->waiter[direction];
 
     if (direction == CORA__READ)
@@ -55,9 +73,9 @@ static void on_event(EV_P_ ev_io *watcher, int events)
     waiter->result = events & EV_ERROR ? -EBADF : 0;
     /* It stays known until its task runs: the descriptor may be closed before that. */
     if (waiter->once)
-        ev_io_stop(loop, watcher);
+        cora__list_append(&cora->served, &entry->watcher[direction].served);
     else if (waiter->result < 0)
-        cora__io_stop(cora, watcher->fd, direction, waiter);
+        cora__io_stop(cora, io->fd, direction, waiter);
     if (cora__list_empty(&waiter->handle.link))
         cora__loop_push(cora, &waiter->handle);
 }
@@ -83,7 +101,8 @@ static struct fd_entry *find_or_create(struct cora_loop *loop, int fd)
         if (entry == NULL)
             return NULL;
         for (int i = 0; i < 2; i++) {
-            ev_io_init(&entry->watcher[i], on_event, fd, EVENT[i]);
+            ev_io_init(&entry->watcher[i].io, on_event, fd, EVENT[i]);
+            cora__list_init(&entry->watcher[i].served);
             entry->fresh[i] = true;
         }
         fds->entry[fd] = entry;
@@ -104,15 +123,21 @@ static int check_pollable(int fd)
 static int start(struct cora_loop *loop, struct fd_entry *entry, int fd,
                  enum cora__direction direction, struct cora__io_waiter *waiter)
 {
+    struct watcher *watcher = &entry->watcher[direction];
+
     if (entry->waiter[direction] != NULL || entry->owner != waiter->owner)
         return -EBUSY;
     entry->waiter[direction] = waiter;
     waiter->result = 0;
     loop->watched++;
-    if (entry->fresh[direction])
-        ev_io_set(&entry->watcher[direction], fd, EVENT[direction]);
-    entry->fresh[direction] = false;
-    ev_io_start(cora__poller_ev(loop), &entry->watcher[direction]);
+    if (entry->fresh[direction]) {
+        stop_watching(loop, watcher);
+        ev_io_set(&watcher->io, fd, EVENT[direction]);
+        entry->fresh[direction] = false;
+    }
+    cora__list_remove(&watcher->served);
+    if (!ev_is_active(&watcher->io))
+        ev_io_start(cora__poller_ev(loop), &watcher->io);
     return 0;
 }
 
@@ -140,7 +165,8 @@ void cora__io_stop(struct cora_loop *loop, int fd, enum cora__direction directio
         return;
     entry->waiter[direction] = NULL;
     loop->watched--;
-    ev_io_stop(cora__poller_ev(loop), &entry->watcher[direction]);
+    if (cora__list_empty(&entry->watcher[direction].served))
+        ev_io_stop(cora__poller_ev(loop), &entry->watcher[direction].io);
 }
 
 void cora__io_forget(struct cora_loop *loop, int fd)
@@ -152,9 +178,11 @@ void cora__io_forget(struct cora_loop *loop, int fd)
     for (int i = 0; i < 2; i++) {
         struct cora__io_waiter *waiter = entry->waiter[i];
 
+        if (waiter != NULL)
+            cora__io_stop(loop, fd, (enum cora__direction)i, waiter);
+        stop_watching(loop, &entry->watcher[i]);
         if (waiter == NULL)
             continue;
-        cora__io_stop(loop, fd, (enum cora__direction)i, waiter);
         if (waiter != &entry->callback[i]) { /* a callback has no way to hear of it */
             waiter->result = -EBADF;
             cora__loop_push(loop, &waiter->handle);
@@ -223,7 +251,7 @@ void cora__io_close(struct cora_loop *loop)
         if (entry == NULL)
             continue;
         for (int i = 0; i < 2; i++) {
-            ev_io_stop(cora__poller_ev(loop), &entry->watcher[i]);
+            stop_watching(loop, &entry->watcher[i]);
             cora__context_clear(&entry->context[i]);
         }
         free(entry);

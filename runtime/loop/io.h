@@ -4,6 +4,10 @@
 
 #include "loop/loop.h"
 
+/* Tells libev who has been served and does not wait any more. */
+void cora__io_before_poll(struct cora_loop *loop);
+
+/* The loop ends. */
 void cora__io_close(struct cora_loop *loop);
 
 /*

@@ -552,6 +552,7 @@ int cora_new_event_loop(cora_loop **ret)
     cora__handle_init(&loop->place, stand_in, NULL);
     loop->cursor = &loop->ready.link;
     cora__pool_init(&loop->pool);
+    cora__list_init(&loop->served);
     cora__list_init(&loop->foreign);
     cora__list_init(&loop->all_tasks);
     cora__list_init(&loop->async_generators);

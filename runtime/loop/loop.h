@@ -173,6 +173,7 @@ struct cora_loop {
     struct cora__poller *poller;    /* libev's side. See poll.c */
     struct cora__fds *fds;          /* See io.c */
     int watched;                    /* directions of descriptors that somebody waits for */
+    struct cora__list served;       /* watchers whose waiter has its event */
     int signals;                    /* signals with a handler */
     struct cora__signals *handlers; /* See signal.c */
 

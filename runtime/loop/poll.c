@@ -1,5 +1,6 @@
 #include "loop/poll.h"
 
+#include "loop/io.h"
 #include "loop/signal.h"
 
 #include <errno.h>
@@ -271,6 +272,7 @@ int cora__poller_wait(struct cora_loop *loop, double timeout)
 
     if (rc < 0)
         return rc;
+    cora__io_before_poll(loop);
     if (timeout != 0 && may_sleep(poller))
         sleep_on(poller, timeout);
     else
