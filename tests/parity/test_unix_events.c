@@ -500,14 +500,20 @@ TEST(TestFork_test_fork_not_share_event_loop)
     assert_int_equal(rc, ANSWER);
 }
 
-static void exit_on_signal(int signum)
+/* Waits for the signal, as whoever has no loop, once it is safe to send it. */
+static int wait_for_signal(int signum, int ready)
 {
-    (void)signum;
-    _exit(ANSWER);
+    sigset_t signals;
+    int got = 0;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, signum);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    put(ready, "x");
+    return sigwait(&signals, &got) == 0 && got == signum ? ANSWER : 0;
 }
 
-/* The parent's signal handler is not the child's, nor does the parent hear of the child's signal.
- */
+/* A signal to the child is the child's affair: the parent's loop does not hear of it. */
 static int signal_the_child(void *arg)
 {
     int rc = cora_loop_add_signal_handler(cora_get_running_loop(), SIGTERM, note, "parent"), status;
@@ -520,12 +526,8 @@ static int signal_the_child(void *arg)
     assert_int_equal(rc, 0);
     make_pair(ready);
     pid = fork();
-    if (pid == 0) {
-        signal(SIGTERM, exit_on_signal);
-        put(ready[1], "x");
-        for (;;)
-            pause();
-    }
+    if (pid == 0)
+        _exit(wait_for_signal(SIGTERM, ready[1]));
     got = read(ready[0], &byte, 1);
     assert_int_equal(got, 1);
     kill(pid, SIGTERM);
