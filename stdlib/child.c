@@ -265,7 +265,7 @@ static int start_watching(struct cora__child_watch *watch)
     struct children *children = children_of(watch->loop);
     int rc = children != NULL ? wait_by_pidfd(watch) : -ENOMEM;
 
-    if (children != NULL && rc < 0)
+    if (rc < 0 && rc != -ENOMEM)
         rc = wait_in_thread(watch);
     if (rc == 0)
         list(children, watch);

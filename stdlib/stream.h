@@ -79,6 +79,12 @@ void cora__stream_reader_drop(cora_stream_reader *reader);
 /* From now on this is its transport, which reads. */
 void cora__stream_reader_set_transport(cora_stream_reader *reader, cora_transport *transport);
 
+/* Its limit from now on. */
+void cora__stream_reader_set_limit(cora_stream_reader *reader, size_t limit);
+
+/* What was handed out last is there to be read again. */
+void cora__stream_reader_take_back(cora_stream_reader *reader);
+
 /* Its memory goes. */
 void cora__stream_reader_clear(cora_stream_reader *reader);
 

@@ -432,6 +432,17 @@ int cora_stream_reader_exception(const cora_stream_reader *reader)
     return reader->exception;
 }
 
+void cora__stream_reader_set_limit(cora_stream_reader *reader, size_t limit)
+{
+    reader->limit = limit;
+    maybe_resume_transport(reader);
+}
+
+void cora__stream_reader_take_back(cora_stream_reader *reader)
+{
+    reader->handed_out = 0;
+}
+
 void cora__stream_reader_clear(cora_stream_reader *reader)
 {
     cora__buffer_clear(&reader->buffer);

@@ -3,6 +3,7 @@
  * then the second, and so on. It says -ENOMEM (or NULL), and nothing is lost or leaked.
  */
 #include "support/allocation.h"
+#include "support/process.h"
 #include "support/protocol.h"
 #include "support/server.h"
 #include "support/socket.h"
@@ -822,4 +823,65 @@ static int connect_ends(void *arg)
 TEST(transports)
 {
     assert_runs(connect_ends);
+}
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+/* What was started is killed and reaped by the runner, where it is not before. */
+static int start_cat(void *options)
+{
+    cora_process *process = NULL;
+    int rc = cora_create_subprocess_shell("cat", options, &process);
+
+    assert_int_equal(process != NULL, rc == 0);
+    cora_process_unref(process);
+    return rc;
+}
+
+static int talk_to(void *arg)
+{
+    cora_process_output output = {.out = NULL};
+    int rc = cora_process_communicate(arg, NULL, 0, &output);
+
+    assert_int_equal(output.out != NULL, rc == 0);
+    if (rc == 0) {
+        assert_string_equal(output.out, "out\n");
+        assert_string_equal(output.err, "err\n");
+    }
+    cora_process_output_clear(&output);
+    return rc;
+}
+
+static int use_processes(void *arg)
+{
+    const cora_subprocess_options all = {
+        .in = CORA_SUBPROCESS_PIPE, .out = CORA_SUBPROCESS_PIPE, .err = CORA_SUBPROCESS_PIPE};
+    const cora_subprocess_options none = {.in = 0};
+    cora_process *process = NULL;
+    int rc;
+
+    (void)arg;
+    assert_fails_cleanly(start_cat, (void *)&none);
+    assert_fails_cleanly(start_cat, (void *)&all);
+    rc = cora_create_subprocess_shell("echo out; echo err >&2", &all, &process);
+    assert_int_equal(rc, 0);
+    rc = cora_process_wait(process, NULL);
+    assert_int_equal(rc, 0);
+    while (!cora_transport_is_closing(cora_stream_writer_get_transport(
+        cora_stream_reader_get_writer(cora_process_stderr(process))))) {
+        rc = cora_sleep(0);
+        assert_int_equal(rc, 0);
+    }
+    assert_fails_cleanly(talk_to, process); /* again and again, until there is memory */
+    cora_process_unref(process);
+    return 0;
+}
+
+TEST(processes)
+{
+    int before = count_descriptors();
+
+    assert_runs(use_processes);
+    assert_false(has_children());
+    assert_int_equal(count_descriptors(), before);
 }
