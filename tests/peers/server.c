@@ -125,7 +125,7 @@ static void print_port(const cora_server *server)
 {
     struct sockaddr_in address;
     socklen_t length = sizeof address;
-    int fd;
+    int fd = -1;
 
     if (cora_server_sockets(server, &fd, 1) == 1 &&
         getsockname(fd, (struct sockaddr *)&address, &length) == 0)
