@@ -16,6 +16,7 @@
 #include <cora/datagram.h>
 #include <cora/error.h>
 #include <cora/event.h>
+#include <cora/executor.h>
 #include <cora/file.h>
 #include <cora/frame.h>
 #include <cora/future.h>

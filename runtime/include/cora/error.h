@@ -56,6 +56,8 @@ CORA_BEGIN_DECLS
     X(CORA_ESSL, 5025, "TLS has failed")                                                           \
     X(CORA_ECERTVERIFY, 5026, "the peer's certificate could not be verified")                      \
     X(CORA_ESSLEOF, 5027, "the peer has ended the connection, but not TLS")                        \
+    X(CORA_EEXECUTORSHUTDOWN, 5028, "the executor has been shut down")                             \
+    X(CORA_EBROKENEXECUTOR, 5029, "a worker of the executor has failed")                           \
     CORA_NAME_ERRORS(X)
 
 enum cora_error {

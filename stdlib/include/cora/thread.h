@@ -31,11 +31,11 @@
 CORA_BEGIN_DECLS
 
 /*
- * to_thread(fn, &args): runs fn on a copy of *args in a thread of the loop's pool, which has up to
- * min(32, CPUs + 4) threads, started on demand. It sees the task's context variables. Suspends
- * until it is done, copies the arguments back and returns what fn returned.
- * -ECANCELED: *args is unchanged; a job that had not started never will, one that had goes on.
- * -ENOMEM; -EAGAIN where no thread can be started; -CORA_ENOTASK.
+ * to_thread(fn, &args): runs fn on a copy of *args in a thread of the loop's default executor
+ * (<cora/executor.h>), which has up to min(32, CPUs + 4) threads, started on demand. It sees the
+ * task's context variables. Suspends until it is done, copies the arguments back and returns what
+ * fn returned. -ECANCELED: *args is unchanged; a job that had not started never will, one that had
+ * goes on. -ENOMEM; -EAGAIN where no thread can be started; -CORA_EEXECUTORSHUTDOWN; -CORA_ENOTASK.
  */
 #define cora_to_thread(fn, args) cora_to_thread_copy((fn), (args), sizeof *(args))
 
