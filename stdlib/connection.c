@@ -107,7 +107,7 @@ static int init_kind(struct kind *kind, cora_protocol_factory *factory, void *ar
     if (options == NULL || options->ssl == NULL)
         return 0;
     *ssl = *options->ssl;
-    if (ssl->server_hostname == NULL)
+    if (ssl->server_hostname == NULL && host != NULL && host[0] != '\0')
         ssl->server_hostname = host;
     if (ssl->server_hostname == NULL)
         return -EINVAL;

@@ -183,6 +183,8 @@ static void push(struct ssl_transport *self)
         return;
     rc = cora_transport_write(self->below, cora__buffer_data(outgoing), size);
     cora__buffer_consume(outgoing, size);
+    if (rc == 0 && self->below->losing && self->state != HANDSHAKE)
+        rc = self->below->error;
     if (rc < 0)
         fail(self, rc);
 }

@@ -31,6 +31,12 @@ static int lost(const struct lobby *lobby)
     return count;
 }
 
+void wait_arrivals(const struct lobby *lobby, int count)
+{
+    while (lobby->count < count)
+        assert_int_equal(rest(1), 0);
+}
+
 void wait_guests(const struct lobby *lobby, int count)
 {
     while (made(lobby) < count)

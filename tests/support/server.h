@@ -17,7 +17,9 @@ struct lobby {
 /* The factory: arg is the lobby. */
 cora_protocol *record_next(void *arg);
 
-/* A task waits until so many connections have been made (or lost). */
+/* A task waits until so many have come (their connections may not be made yet), or until so many
+ * connections have been made (or lost). */
+void wait_arrivals(const struct lobby *lobby, int count);
 void wait_guests(const struct lobby *lobby, int count);
 void wait_guests_lost(const struct lobby *lobby, int count);
 

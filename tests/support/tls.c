@@ -3,6 +3,7 @@
 #include "support/socket.h"
 #include "support/test.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -256,12 +257,17 @@ int peer_handshake(struct tls_peer *peer)
     return result > 0 ? 0 : rc < 0 ? rc : -EPROTO;
 }
 
-int peer_write(struct tls_peer *peer, const char *text)
+int peer_write_bytes(struct tls_peer *peer, const void *data, size_t size)
 {
     int result, rc = 0;
 
-    REPEAT(SSL_write(peer->ssl, text, (int)strlen(text)));
+    REPEAT(SSL_write(peer->ssl, data, (int)size));
     return result > 0 ? 0 : rc < 0 ? rc : -EPROTO;
+}
+
+int peer_write(struct tls_peer *peer, const char *text)
+{
+    return peer_write_bytes(peer, text, strlen(text));
 }
 
 int peer_read(struct tls_peer *peer, char *buffer, size_t size)
@@ -328,4 +334,123 @@ void peer_close(struct tls_peer *peer)
 {
     SSL_free(peer->ssl);
     close_fd(peer->fd);
+}
+
+int peer_start_tls(struct tls_peer *peer, const cora_ssl_context *context, bool server_side)
+{
+    peer_init(peer, peer->fd, context, server_side);
+    return peer_handshake(peer);
+}
+
+void peer_expect(struct tls_peer *peer, char byte, size_t size)
+{
+    char buffer[16384];
+
+    while (size > 0) {
+        size_t room = size < sizeof buffer ? size : sizeof buffer;
+        ssize_t got = peer->ssl != NULL ? peer_read(peer, buffer, room)
+                                        : cora_sock_recv(peer->fd, buffer, room);
+
+        assert_true(got > 0);
+        for (ssize_t i = 0; i < got; i++)
+            assert_int_equal(buffer[i], byte);
+        size -= (size_t)got;
+    }
+}
+
+void peer_send(struct tls_peer *peer, char byte, size_t size)
+{
+    char *data = malloc(size);
+    int rc;
+
+    memset(data, byte, size);
+    rc = peer->ssl != NULL ? peer_write_bytes(peer, data, size)
+                           : cora_sock_sendall(peer->fd, data, size, NULL);
+    assert_int_equal(rc, 0);
+    free(data);
+}
+
+void peer_send_text(struct tls_peer *peer, const char *text)
+{
+    int rc = peer_write(peer, text);
+
+    assert_int_equal(rc, 0);
+}
+
+/* ---- a server of such peers ----------------------------------------------------------------- */
+
+struct serve_args {
+    peer_program *program;
+    void *arg;
+    int fd;
+};
+
+static int serve(void *arg)
+{
+    struct serve_args *a = arg;
+    struct tls_peer peer = {.fd = a->fd};
+
+    a->program(&peer, a->arg);
+    SSL_free(peer.ssl);
+    cora_close_fd(peer.fd);
+    return 0;
+}
+
+static int accept_all(void *arg)
+{
+    struct peer_server *server = arg;
+    cora_task_group group;
+    int rc = 0;
+
+    cora_task_group_enter(&group);
+    for (int i = 0; i < server->clients && rc == 0; i++) {
+        int fd = cora_sock_accept(server->listener, NULL, NULL);
+
+        rc = fd < 0 ? fd
+                    : cora_task_group_create_task(&group, serve, .program = server->program,
+                                                  .arg = server->arg, .fd = fd);
+    }
+    return cora_task_group_exit(&group, rc);
+}
+
+void start_peers(struct peer_server *server, peer_program *program, void *arg, int clients)
+{
+    *server = (struct peer_server){.program = program, .arg = arg, .clients = clients};
+    server->listener = make_listener(&server->address, clients);
+    snprintf(server->port, sizeof server->port, "%u", ntohs(server->address.sin_port));
+    server->task = cora_create_task_arg(accept_all, server);
+}
+
+void start_peers_at(struct peer_server *server, peer_program *program, void *arg, int clients,
+                    const char *path)
+{
+    cora_address address;
+    int rc = cora_address_from_path(path, &address);
+
+    assert_int_equal(rc, 0);
+    *server =
+        (struct peer_server){.program = program, .arg = arg, .clients = clients, .path = path};
+    server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    rc = bind(server->listener, (struct sockaddr *)&address.storage, address.length);
+    assert_int_equal(rc, 0);
+    rc = listen(server->listener, clients);
+    assert_int_equal(rc, 0);
+    server->task = cora_create_task_arg(accept_all, server);
+}
+
+void stop_peers(struct peer_server *server)
+{
+    int rc = cora_await_unref(server->task);
+
+    assert_int_equal(rc, 0);
+    close_fd(server->listener);
+}
+
+cora_task *run_peer(peer_program *program, void *arg, int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((in_port_t)port),
+                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+
+    return cora_create_task(serve, .program = program, .arg = arg, .fd = connect_tcp(&address));
 }

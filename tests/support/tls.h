@@ -6,6 +6,7 @@
 
 #include <cora.h>
 
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <stddef.h>
 
@@ -36,7 +37,7 @@ cora_ssl_context *tls_trusting_client(void);
 /* ---- a peer by OpenSSL itself, in a task, on its own socket ---------------------------------- */
 
 struct tls_peer {
-    SSL *ssl;
+    SSL *ssl; /* NULL: no TLS yet */
     int fd;
 };
 
@@ -46,6 +47,7 @@ void peer_init(struct tls_peer *peer, int fd, const cora_ssl_context *context, b
 /* Each suspends until it is done. 0 or, of read, how many bytes; negative: OpenSSL has failed. */
 int peer_handshake(struct tls_peer *peer);
 int peer_write(struct tls_peer *peer, const char *text);
+int peer_write_bytes(struct tls_peer *peer, const void *data, size_t size);
 int peer_read(struct tls_peer *peer, char *buffer, size_t size);
 
 /* Reads the big data to its end, which may be the connection's. How many bytes, all right. */
@@ -60,5 +62,41 @@ int peer_shutdown(struct tls_peer *peer);
 
 /* Closes its socket, too. */
 void peer_close(struct tls_peer *peer);
+
+/* Both at once: begins TLS. As peer_handshake. */
+int peer_start_tls(struct tls_peer *peer, const cora_ssl_context *context, bool server_side);
+
+/* Reads so many bytes, all of them `byte`, over TLS or, before it has begun, in plain text. */
+void peer_expect(struct tls_peer *peer, char byte, size_t size);
+
+/* The same `size` bytes from this side; all of them go out. */
+void peer_send(struct tls_peer *peer, char byte, size_t size);
+void peer_send_text(struct tls_peer *peer, const char *text);
+
+/* ---- a server of such peers ----------------------------------------------------------------- */
+
+/* What is done with a connection, which has no TLS yet, and is closed afterwards. */
+typedef void peer_program(struct tls_peer *peer, void *arg);
+
+struct peer_server {
+    peer_program *program;
+    void *arg;
+    int clients; /* so many are accepted, and served at the same time */
+    int listener;
+    struct sockaddr_in address;
+    char port[8];
+    const char *path; /* NULL: at the port */
+    cora_task *task;
+};
+
+/* On 127.0.0.1, or at the path of a Unix socket. stop waits until all have come and gone. */
+void start_peers(struct peer_server *server, peer_program *program, void *arg, int clients);
+void start_peers_at(struct peer_server *server, peer_program *program, void *arg, int clients,
+                    const char *path);
+void stop_peers(struct peer_server *server);
+
+/* The other way round: one that connects to a port of 127.0.0.1, in a task. For cora_await_unref.
+ */
+cora_task *run_peer(peer_program *program, void *arg, int port);
 
 #endif

@@ -196,9 +196,7 @@ static int closes_its_clients(void *arg)
                                 NULL);
     assert_int_equal(rc, 0);
     fd = connect_server(server); /* which says nothing */
-    rc = rest(5);
-    assert_int_equal(rc, 0);
-    assert_int_equal(lobby.count, 2);
+    wait_arrivals(&lobby, 2);
     cora_server_close(server);
     if (abort)
         cora_server_abort_clients(server);
@@ -248,8 +246,7 @@ static int keeps_what_it_needs(void *arg)
     assert_int_equal(rc, 0);
     wait_guests(&lobby, 1);
     fd = connect_server(server);
-    rc = rest(5);
-    assert_int_equal(rc, 0);
+    wait_arrivals(&lobby, 2);
     wait_lost(&lobby.guests[1]);
     assert_true(cora_loop_time(cora_get_running_loop()) == began + 3);
     assert_int_equal(lobby.guests[1].error, -ECONNABORTED);
