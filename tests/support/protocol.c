@@ -114,15 +114,46 @@ static const cora_protocol_methods methods = {
     .error_received = error_received,
 };
 
-cora_protocol *record(void *arg)
+static ssize_t get_buffer(cora_protocol *protocol, ssize_t size_hint, void **ret_buffer)
 {
-    struct recorder *self = arg;
+    struct recorder *self = (struct recorder *)protocol;
 
-    *self = (struct recorder){.protocol = {&methods},
+    assert_int_equal(size_hint, -1);
+    *ret_buffer = self->buffer;
+    return self->room;
+}
+
+static int buffer_updated(cora_protocol *protocol, size_t size)
+{
+    return data_received(protocol, ((struct recorder *)protocol)->buffer, size);
+}
+
+static const cora_protocol_methods buffered_methods = {
+    .connection_made = connection_made,
+    .connection_lost = connection_lost,
+    .get_buffer = get_buffer,
+    .buffer_updated = buffer_updated,
+    .eof_received = eof_received,
+};
+
+static cora_protocol *begin(struct recorder *self, const cora_protocol_methods *methods_of)
+{
+    *self = (struct recorder){.protocol = {methods_of},
                               .eof_answer = self->eof_answer,
                               .data_answer = self->data_answer,
+                              .room = self->room,
                               .silent = self->silent};
     return &self->protocol;
+}
+
+cora_protocol *record(void *arg)
+{
+    return begin(arg, &methods);
+}
+
+cora_protocol *record_buffered(void *arg)
+{
+    return begin(arg, &buffered_methods);
 }
 
 static int wait_for_news(struct recorder *self)

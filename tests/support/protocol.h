@@ -25,11 +25,16 @@ struct recorder {
     int eof_answer;            /* of eof_received: 0 closes */
     int data_answer;           /* of data_received: negative fails */
     bool silent;               /* traces nothing */
-    cora_waiter *waiter;       /* woken by each call; NULL: nobody */
+    ssize_t room;              /* of record_buffered's: get_buffer's answer, up to 16 */
+    char buffer[16];
+    cora_waiter *waiter; /* woken by each call; NULL: nobody */
 };
 
 /* The factory: arg is the recorder. It becomes new, but for its answers, and is returned. */
 cora_protocol *record(void *arg);
+
+/* The same of a protocol that brings its own buffer. */
+cora_protocol *record_buffered(void *arg);
 
 /* A task waits for the recorder's end of data, or of its connection, or until it has so many bytes.
  * 0. */
