@@ -274,6 +274,13 @@ static int plain_sender(void *arg)
     return cora_sendfile(a->transport, a->file, 0, SIZE_MAX, true, a->sent);
 }
 
+TEST(SendfileMixin_test_sendfile_force_fallback)
+{
+    refuse_sendfile(EINVAL, 0, ALWAYS);
+    run(send_through, &(struct piece){0, SIZE_MAX, BIG});
+    assert_int_equal(sendfile_refused(), 1);
+}
+
 /* The peer closes as soon as it has the last byte. */
 static int lose_the_peer_afterwards(void *arg)
 {
@@ -435,6 +442,13 @@ TEST(SendfileMixin_test_sendfile_close_peer_in_the_middle_of_receiving)
     run(lose_the_peer, NULL);
 }
 
+TEST(SendfileMixin_test_sendfile_fallback_close_peer_in_the_middle_of_receiving)
+{
+    refuse_sendfile(EINVAL, 0, ALWAYS);
+    run(lose_the_peer, NULL);
+    assert_int_equal(sendfile_refused(), 1);
+}
+
 static int write_meanwhile(void *arg)
 {
     int file = make_file(), rc;
@@ -464,4 +478,62 @@ static int write_meanwhile(void *arg)
 TEST(SendfileMixin_test_sendfile_prevents_bare_write)
 {
     run(write_meanwhile, NULL);
+}
+
+/* ---- transports that the kernel sends no file to -------------------------------------------- */
+
+static int send_to_a_pipe(void *arg)
+{
+    struct recorder recorder = {.silent = true};
+    cora_transport *transport;
+    int file = make_file(), ends[2], rc;
+    size_t sent = 7;
+
+    (void)arg;
+    rc = pipe(ends);
+    assert_int_equal(rc, 0);
+    rc = cora_connect_write_pipe(record, &recorder, ends[1], &transport);
+    assert_int_equal(rc, 0);
+    rc = cora_sendfile(transport, file, 0, SIZE_MAX, false, &sent);
+    assert_int_equal(rc, -EOPNOTSUPP);
+    assert_int_equal(sent, 0);
+    assert_position(file, SOMEWHERE);
+    close_fd(ends[0]);
+    rc = wait_lost(&recorder);
+    assert_int_equal(rc, 0);
+    cora_transport_unref(transport);
+    close_fd(file);
+    return 0;
+}
+
+TEST(SendfileMixin_test_sendfile_no_fallback_for_fallback_transport)
+{
+    run(send_to_a_pipe, NULL);
+}
+
+static int send_to_what_cannot_be_written_to(void *arg)
+{
+    struct recorder recorder = {.silent = true};
+    cora_transport *transport;
+    int file = make_file(), ends[2], rc;
+
+    (void)arg;
+    rc = pipe(ends);
+    assert_int_equal(rc, 0);
+    rc = cora_connect_read_pipe(record, &recorder, ends[0], &transport);
+    assert_int_equal(rc, 0);
+    rc = cora_sendfile(transport, file, 0, SIZE_MAX, true, NULL);
+    assert_int_equal(rc, -EOPNOTSUPP);
+    assert_position(file, SOMEWHERE);
+    close_fd(ends[1]);
+    rc = wait_lost(&recorder);
+    assert_int_equal(rc, 0);
+    cora_transport_unref(transport);
+    close_fd(file);
+    return 0;
+}
+
+TEST(SendfileMixin_test_sendfile_not_supported)
+{
+    run(send_to_what_cannot_be_written_to, NULL);
 }
