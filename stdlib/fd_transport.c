@@ -83,9 +83,11 @@ ssize_t cora__fd_transport_read(struct cora__fd_transport *self, cora__fd_read *
 int cora__fd_transport_end(struct cora__fd_transport *self)
 {
     cora_protocol *protocol = self->base.protocol;
-    int rc =
-        protocol->methods->eof_received != NULL ? protocol->methods->eof_received(protocol) : 0;
+    int rc = 0;
 
+    self->base.ended = true;
+    if (protocol->methods->eof_received != NULL)
+        rc = protocol->methods->eof_received(protocol);
     if (rc < 0)
         cora__transport_protocol_failed(&self->base, rc, "eof_received");
     return rc;
@@ -93,7 +95,7 @@ int cora__fd_transport_end(struct cora__fd_transport *self)
 
 void cora__fd_transport_set_reading(cora_transport *transport, bool reading)
 {
-    if (reading)
+    if (reading && !transport->ended)
         cora_fd_watch_start_reading(&of(transport)->watch);
     else
         cora_fd_watch_stop_reading(&of(transport)->watch);

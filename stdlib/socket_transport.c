@@ -146,7 +146,7 @@ static int send_from(struct socket_transport *self, int file, off_t offset, size
     if (cora__fd_transport_watch(&self->io, on_readable, on_writable) < 0)
         cora__transport_force_close(transport, -EBADF); /* somebody has closed the descriptor */
     if (cora_transport_is_reading(transport))
-        cora_fd_watch_start_reading(&self->io.watch);
+        cora__fd_transport_set_reading(transport, true);
     return rc;
 }
 

@@ -294,6 +294,7 @@ const void *cora_transport_get_extra_info(const cora_transport *transport, const
 void cora_transport_set_protocol(cora_transport *transport, cora_protocol *protocol)
 {
     transport->protocol = protocol;
+    transport->ended = false;
 }
 
 cora_protocol *cora_transport_get_protocol(const cora_transport *transport)

@@ -50,6 +50,7 @@ struct cora_transport {
     /* Its protocol had another transport before, and is not told of this. Who waits for it has it
      * read once he has it. */
     bool announced;
+    bool ended;          /* its protocol was told that no more comes, and is not told again */
     bool closing;        /* reads no more, and will be lost once all is written */
     bool losing;         /* nothing is read or written any more; connection_lost is due, or was */
     bool reading_paused; /* by the user */

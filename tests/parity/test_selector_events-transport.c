@@ -182,17 +182,22 @@ TEST(SelectorTransportTests_test_fatal_error_custom_exception)
                   "made data data lost EILSEQ ");
 }
 
-static int resume_when_lost(void *arg)
+static int resume_when_closed(void *arg)
 {
     struct endpoint endpoint = {0};
 
     (void)arg;
     open_socket(&endpoint);
+    fill(&endpoint);
     cora_transport_pause_reading(endpoint.transport);
-    cora_transport_abort(endpoint.transport);
+    cora_transport_close(endpoint.transport);
     put(endpoint.peer, "not read any more");
     cora_transport_resume_reading(endpoint.transport);
     assert_false(cora_transport_is_reading(endpoint.transport));
+    look(3);
+    assert_int_equal(endpoint.recorder.received, 0);
+    cora_transport_abort(endpoint.transport);
+    cora_transport_resume_reading(endpoint.transport);
     await_loss(&endpoint);
     close_peer(&endpoint);
     return 0;
@@ -200,7 +205,7 @@ static int resume_when_lost(void *arg)
 
 TEST(SelectorTransportTests_test__add_reader)
 {
-    expect_trace(resume_when_lost, "made lost ");
+    expect_trace(resume_when_closed, "made pause lost ");
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -501,7 +506,7 @@ TEST(SelectorSocketTransportTests_test_write)
 TEST(SelectorSocketTransportTests_test_write_no_data)
 {
     expect_write((struct writing){
-        .pieces = {"data", ""}, .faults = {EAGAIN}, .kept = 4, .calls = 2, .arrives = "data"});
+        .pieces = {"", "data", ""}, .faults = {EAGAIN}, .kept = 4, .calls = 2, .arrives = "data"});
 }
 
 TEST(SelectorSocketTransportTests_test_write_buffer)
@@ -842,8 +847,12 @@ static int end_when_closed(void *arg)
     (void)arg;
     open_socket(&endpoint);
     transport = cora_transport_ref(endpoint.transport);
+    cora_transport_close(transport);
+    set_faults_of(endpoint.fd, 0, 0, 0);
+    write_the_end(&endpoint);
+    assert_int_equal(calls_made(), 0);
     close_endpoint(&endpoint);
-    assert_int_equal(cora_transport_write_eof(transport), 0);
+    write_the_end(&(struct endpoint){.transport = transport});
     cora_transport_unref(transport);
     return 0;
 }

@@ -91,6 +91,69 @@ TEST(a_failing_eof_received_is_reported_and_ends_the_connection)
     assert_string_equal(reports.message, "Fatal error: protocol.eof_received() call failed.");
 }
 
+static int reads_on_after_the_end(void *arg)
+{
+    struct pair pair = {.recorder = {.eof_answer = 1}};
+    int rc;
+
+    (void)arg;
+    open_pair(&pair);
+    rc = shutdown(pair.fds[1], SHUT_WR);
+    assert_int_equal(rc, 0);
+    assert_int_equal(wait_ended(&pair.recorder), 0);
+    cora_transport_pause_reading(pair.recorder.transport);
+    cora_transport_resume_reading(pair.recorder.transport);
+    rc = cora_sleep(1);
+    assert_int_equal(rc, 0);
+    cora_transport_set_protocol(pair.recorder.transport, &pair.recorder.protocol);
+    cora_transport_pause_reading(pair.recorder.transport);
+    cora_transport_resume_reading(pair.recorder.transport);
+    rc = cora_sleep(1);
+    assert_int_equal(rc, 0);
+    cora_transport_close(pair.recorder.transport);
+    close_peer(&pair);
+    return 0;
+}
+
+TEST(a_protocol_is_told_of_the_end_once_and_one_that_takes_its_place_again)
+{
+    assert_int_equal(run_virtual(reads_on_after_the_end, NULL), 0);
+    assert_string_equal(trace_text, "made eof eof lost ");
+}
+
+static void close_when_resumed(cora_protocol *protocol)
+{
+    cora_transport_close(((struct recorder *)protocol)->transport);
+}
+
+static int closes_when_resumed(void *arg)
+{
+    struct pair pair = {.recorder = {.silent = true}};
+    cora_protocol_methods methods;
+    unsigned char *big = make_big();
+    int rc;
+
+    (void)arg;
+    open_pair(&pair);
+    methods = *pair.recorder.protocol.methods;
+    methods.resume_writing = close_when_resumed;
+    pair.recorder.protocol.methods = &methods;
+    rc = cora_transport_set_write_buffer_limits(pair.recorder.transport, 0, 0);
+    assert_int_equal(rc, 0);
+    rc = cora_transport_write(pair.recorder.transport, big, BIG);
+    assert_int_equal(rc, 0);
+    free(big);
+    assert_int_equal(read_all(pair.fds[1]), BIG);
+    close_peer(&pair);
+    assert_int_equal(pair.recorder.lost, 1);
+    return 0;
+}
+
+TEST(a_protocol_may_close_where_it_is_asked_to_resume_writing)
+{
+    assert_int_equal(run_virtual(closes_when_resumed, NULL), 0);
+}
+
 static int writes_much(void *arg)
 {
     struct pair pair = {0};
