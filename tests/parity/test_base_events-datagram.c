@@ -200,15 +200,12 @@ TEST(BaseEventLoopWithSelectorTests_test_create_datagram_endpoint_allow_broadcas
 
 static int have_sock(void *arg)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    struct endpoint endpoint = {.fd = socket(AF_INET, SOCK_DGRAM, 0), .peer = -1};
-    int rc = bind(endpoint.fd, (struct sockaddr *)&address, sizeof address);
+    struct sockaddr_in address;
+    struct endpoint endpoint = {.fd = make_udp(&address), .peer = -1};
+    int rc = cora_create_datagram_endpoint_sock(record, &endpoint.recorder, endpoint.fd,
+                                                &endpoint.transport);
 
     (void)arg;
-    assert_int_equal(rc, 0);
-    rc = cora_create_datagram_endpoint_sock(record, &endpoint.recorder, endpoint.fd,
-                                            &endpoint.transport);
     assert_int_equal(rc, 0);
     close_endpoint(&endpoint);
     return 0;

@@ -228,22 +228,12 @@ TEST(EventLoopTestsMixin_test_create_datagram_endpoint_ipv6)
         assert_string_equal(trace_text, "made made data xxx data resp:xxx lost lost ");
 }
 
-static int bind_loopback(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int rc = bind(fd, (struct sockaddr *)&address, sizeof address);
-
-    assert_int_equal(rc, 0);
-    return fd;
-}
-
 static void open_loopback(struct endpoint *endpoint)
 {
+    struct sockaddr_in address;
     int rc;
 
-    endpoint->fd = bind_loopback();
+    endpoint->fd = make_udp(&address);
     endpoint->peer = -1;
     rc = cora_create_datagram_endpoint_sock(record, &endpoint->recorder, endpoint->fd,
                                             &endpoint->transport);

@@ -16,21 +16,12 @@ struct meeting {
     cora_address address; /* the peer's; of length 0: the endpoint is connected */
 };
 
-static int bind_loopback(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int rc = bind(fd, (struct sockaddr *)&address, sizeof address);
-
-    assert_int_equal(rc, 0);
-    return fd;
-}
-
 static void make_loopback(int fds[2])
 {
-    fds[0] = bind_loopback();
-    fds[1] = bind_loopback();
+    struct sockaddr_in address;
+
+    fds[0] = make_udp(&address);
+    fds[1] = make_udp(&address);
 }
 
 static void meet(struct meeting *meeting, bool connected)

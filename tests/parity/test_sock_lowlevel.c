@@ -457,20 +457,6 @@ ssize_t __wrap_sendto(int fd, const void *data, size_t size, int flags,
 
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
-static int make_udp(struct sockaddr_in *address)
-{
-    socklen_t length = sizeof *address;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
-
-    *address =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    rc = bind(fd, (struct sockaddr *)address, length);
-    assert_int_equal(rc, 0);
-    rc = getsockname(fd, (struct sockaddr *)address, &length);
-    assert_int_equal(rc, 0);
-    return fd;
-}
-
 struct echo_args {
     int fd, count;
 };

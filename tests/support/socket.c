@@ -24,6 +24,21 @@ void make_pair(int fds[2])
     assert_int_equal(rc, 0);
 }
 
+int make_udp(struct sockaddr_in *address)
+{
+    socklen_t length = sizeof *address;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+    assert_true(fd >= 0);
+    *address =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    rc = bind(fd, (struct sockaddr *)address, length);
+    assert_int_equal(rc, 0);
+    rc = getsockname(fd, (struct sockaddr *)address, &length);
+    assert_int_equal(rc, 0);
+    return fd;
+}
+
 void make_datagram_pair(int fds[2])
 {
     int rc = socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds);

@@ -17,6 +17,9 @@ void make_pair(int fds[2]);
 void close_pair(int fds[2]);
 void close_fd(int fd);
 
+/* One of datagrams, bound to some port of the loopback, which is given to it. */
+int make_udp(struct sockaddr_in *address);
+
 /* Two connected Unix sockets of datagrams. */
 void make_datagram_pair(int fds[2]);
 

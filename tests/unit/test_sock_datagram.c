@@ -6,21 +6,6 @@
 #include <arpa/inet.h>
 #include <sys/un.h>
 
-static int make_udp(struct sockaddr_in *address)
-{
-    socklen_t length = sizeof *address;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
-
-    assert_true(fd >= 0);
-    *address =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    rc = bind(fd, (struct sockaddr *)address, length);
-    assert_int_equal(rc, 0);
-    rc = getsockname(fd, (struct sockaddr *)address, &length);
-    assert_int_equal(rc, 0);
-    return fd;
-}
-
 static void send_to(int fd, const void *data, size_t size, const struct sockaddr_in *address)
 {
     ssize_t sent = cora_sock_sendto(fd, data, size, (const struct sockaddr *)address,
