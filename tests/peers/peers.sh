@@ -73,6 +73,16 @@ free_port()
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
+# A certificate for localhost, which is its own authority.
+make_certificate()
+{
+    needs openssl
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+        -addext keyUsage=critical,digitalSignature,keyCertSign \
+        -keyout "$directory/key.pem" -out "$directory/cert.pem" 2>/dev/null
+}
+
 # ---- their clients ------------------------------------------------------------------------------
 
 curl_gets_and_posts()
@@ -125,11 +135,73 @@ python_gets_an_echo()
     ends_well
 }
 
+curl_gets_and_posts_over_tls()
+{
+    needs curl
+    make_certificate
+    serve http "$directory/cert.pem" "$directory/key.pem"
+    digits 300000 >"$directory/digits"
+    curl -sS --max-time 20 --cacert "$directory/cert.pem" -o "$directory/one" "https://127.0.0.1:$port/300000" \
+        -o "$directory/two" "https://127.0.0.1:$port/300000"
+    same "$directory/one" "$directory/digits"
+    same "$directory/two" "$directory/digits"
+    curl -sS --max-time 20 --cacert "$directory/cert.pem" --data-binary "@$directory/digits" \
+        -o "$directory/back" "https://127.0.0.1:$port/"
+    same "$directory/back" "$directory/digits"
+    ends_well
+}
+
+# It ends with its input, so that must last until all is back.
+openssl_gets_an_echo()
+{
+    make_certificate
+    serve echo "$directory/cert.pem" "$directory/key.pem"
+    digits 300000 >"$directory/digits"
+    mkfifo "$directory/input"
+    openssl s_client -quiet -no_ign_eof -connect "127.0.0.1:$port" -CAfile "$directory/cert.pem" \
+        -verify_return_error -verify_hostname localhost \
+        <"$directory/input" >"$directory/back" 2>"$directory/errors" &
+    theirs=$!
+    processes="$processes $theirs"
+    exec 3>"$directory/input"
+    cat "$directory/digits" >&3
+    within cmp -s "$directory/back" "$directory/digits"
+    exec 3>&-
+    wait "$theirs" || fail "s_client ended with status $?: $(cat "$directory/errors")"
+    ends_well
+}
+
+python_gets_an_echo_over_tls()
+{
+    needs python3
+    make_certificate
+    serve echo "$directory/cert.pem" "$directory/key.pem"
+    python3 "$here/echo_client.py" "$port" "$directory/cert.pem"
+    ends_well
+}
+
 # ---- their servers ------------------------------------------------------------------------------
 
 nginx_serves_a_file()
 {
     needs nginx
+    nginx_serves "" ""
+    within $client http "$port" /digits >"$directory/back"
+    same "$directory/back" "$directory/digits"
+}
+
+nginx_serves_a_file_over_tls()
+{
+    needs nginx
+    make_certificate
+    nginx_serves ssl "ssl_certificate cert.pem; ssl_certificate_key key.pem;"
+    within $client http "$port" /digits "$directory/cert.pem" >"$directory/back"
+    same "$directory/back" "$directory/digits"
+}
+
+# nginx_serves LISTENING MORE
+nginx_serves()
+{
     port=$(free_port)
     digits 300000 >"$directory/digits"
     cat >"$directory/nginx.conf" <<EOF
@@ -145,13 +217,33 @@ http {
     fastcgi_temp_path $directory;
     uwsgi_temp_path $directory;
     scgi_temp_path $directory;
-    server { listen 127.0.0.1:$port; root $directory; }
+    server { listen 127.0.0.1:$port $1; root $directory; $2 }
 }
 EOF
     nginx -e "$directory/error.log" -c "$directory/nginx.conf" &
     processes=$!
-    within $client http "$port" /digits >"$directory/back"
+}
+
+openssl_serves_a_file()
+{
+    make_certificate
+    port=$(free_port)
+    digits 300000 >"$directory/digits"
+    (cd "$directory" && exec openssl s_server -quiet -accept "127.0.0.1:$port" -cert cert.pem -key key.pem \
+        -WWW >/dev/null 2>&1) &
+    processes=$!
+    within $client http "$port" /digits "$directory/cert.pem" >"$directory/back"
     same "$directory/back" "$directory/digits"
+}
+
+python_echoes_over_tls()
+{
+    needs python3
+    make_certificate
+    python3 "$here/echo_server.py" "$directory/cert.pem" "$directory/key.pem" >"$directory/port" &
+    processes=$!
+    within test -s "$directory/port"
+    $client echo "$(cat "$directory/port")" "$directory/cert.pem"
 }
 
 redis_keeps_values()

@@ -1,9 +1,11 @@
 /*
- * The servers that other people's clients talk to: server KIND [PATH]
+ * The servers that other people's clients talk to:
  *
- *     echo         what comes goes back
- *     unix PATH    the same, on a Unix socket
- *     http         GET /N answers with N bytes; POST with what was posted
+ *     server echo         what comes goes back
+ *     server unix PATH    the same, on a Unix socket
+ *     server http         GET /N answers with N bytes; POST with what was posted
+ *
+ * and echo or http over TLS where the files of a certificate and its key follow.
  *
  * It listens on the loopback, prints the port, and ends with status 0 at SIGTERM, having closed
  * all.
@@ -133,19 +135,44 @@ static void print_port(const cora_server *server)
     fflush(stdout);
 }
 
+/* Where files are given: TLS. */
+static int make_context(char **words, cora_ssl_context **ret)
+{
+    int rc;
+
+    if (words[1] == NULL)
+        return 0;
+    rc = cora_ssl_create_default_context(ret, CORA_SSL_CLIENT_AUTH, NULL);
+    return rc == 0 ? cora_ssl_context_load_cert_chain(*ret, words[1], words[2], NULL) : rc;
+}
+
+static int start(char **words, cora_server **ret)
+{
+    cora_ssl_options ssl = {0};
+    cora_server_options options = {0};
+    int rc;
+
+    if (strcmp(words[0], "unix") == 0)
+        return cora_start_unix_server(echo, NULL, words[1], NULL, ret);
+    rc = make_context(words, &ssl.context);
+    if (ssl.context != NULL)
+        options.ssl = &ssl;
+    if (rc == 0)
+        rc = cora_start_server(strcmp(words[0], "http") == 0 ? http : echo, NULL, "127.0.0.1", "0",
+                               &options, ret);
+    cora_ssl_context_unref(ssl.context);
+    return rc;
+}
+
 static int serve(void *arg)
 {
-    char **words = arg;
     cora_server *server = NULL;
     int rc;
 
     rc = cora_loop_add_signal_handler(cora_get_running_loop(), SIGTERM, on_sigterm,
                                       cora_current_task());
-    if (rc == 0 && strcmp(words[0], "unix") == 0)
-        rc = cora_start_unix_server(echo, NULL, words[1], NULL, &server);
-    else if (rc == 0)
-        rc = cora_start_server(strcmp(words[0], "http") == 0 ? http : echo, NULL, "127.0.0.1", "0",
-                               NULL, &server);
+    if (rc == 0)
+        rc = start(arg, &server);
     if (rc < 0)
         return rc;
     print_port(server);
