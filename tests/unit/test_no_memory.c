@@ -838,6 +838,18 @@ static int start_cat(void *options)
     return rc;
 }
 
+/* Also where what it writes cannot be kept. */
+static int start_echo(void *options)
+{
+    cora_process *process = NULL;
+    int rc = cora_create_subprocess_shell("echo out", options, &process);
+
+    if (rc == 0)
+        rc = cora_process_communicate(process, NULL, 0, NULL);
+    cora_process_unref(process);
+    return rc;
+}
+
 static int talk_to(void *arg)
 {
     cora_process_output output = {.out = NULL};
@@ -856,13 +868,14 @@ static int use_processes(void *arg)
 {
     const cora_subprocess_options all = {
         .in = CORA_SUBPROCESS_PIPE, .out = CORA_SUBPROCESS_PIPE, .err = CORA_SUBPROCESS_PIPE};
-    const cora_subprocess_options none = {.in = 0};
+    const cora_subprocess_options none = {.in = 0}, out = {.out = CORA_SUBPROCESS_PIPE};
     cora_process *process = NULL;
     int rc;
 
     (void)arg;
     assert_fails_cleanly(start_cat, (void *)&none);
     assert_fails_cleanly(start_cat, (void *)&all);
+    assert_fails_cleanly(start_echo, (void *)&out);
     rc = cora_create_subprocess_shell("echo out; echo err >&2", &all, &process);
     assert_int_equal(rc, 0);
     rc = cora_process_wait(process, NULL);

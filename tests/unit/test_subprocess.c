@@ -42,8 +42,7 @@ static cora_transport *transport_of(cora_stream_reader *reader)
 /* A background job has the shell's stdin and stdout, and lives as long as we write to it. */
 static int wait_for_shell(void *arg)
 {
-    cora_process *process =
-        start_shell("exec 3<&0; cat <&3 & exit 5", PIPE, PIPE, 0);
+    cora_process *process = start_shell("exec 3<&0; cat <&3 & exit 5", PIPE, PIPE, 0);
     cora_stream_writer *writer = cora_process_stdin(process);
     int returncode = 0, rc = cora_process_wait(process, &returncode);
     char text[4];
@@ -68,6 +67,37 @@ static int wait_for_shell(void *arg)
 TEST(wait_returns_at_the_end_though_another_process_has_the_pipes)
 {
     run_processes(wait_for_shell);
+}
+
+/* The job gets all that was written before the shell ended, and then the end. */
+static int feed_job(void *arg)
+{
+    struct recorder recorder = {.silent = true};
+    unsigned char *big = make_big();
+    cora_process *process;
+    int ends[2], rc;
+
+    (void)arg;
+    make_pipe(ends);
+    rc = cora_connect_read_pipe(record, &recorder, ends[0], NULL);
+    assert_int_equal(rc, 0);
+    process = start_shell("exec 3<&0; cat <&3 &", PIPE, ends[1], 0);
+    close(ends[1]);
+    rc = cora_stream_writer_write(cora_process_stdin(process), big, BIG);
+    assert_int_equal(rc, 0);
+    free(big);
+    rc = wait_ended(&recorder);
+    assert_int_equal(rc, 0);
+    assert_int_equal(recorder.received, BIG);
+    finish_process(process, 0);
+    rc = wait_lost(&recorder);
+    assert_int_equal(rc, 0);
+    return 0;
+}
+
+TEST(what_was_written_before_the_end_gets_to_whoever_reads_it)
+{
+    run_processes(feed_job);
 }
 
 static int ask(void *arg)
@@ -300,9 +330,10 @@ TEST(a_process_that_is_dropped_is_killed_and_reaped)
     run_processes(drop);
 }
 
+/* A background job has the pipes as well, and is not killed. */
 static int keep_reader(void *arg)
 {
-    cora_process *process = start_shell("echo line; exec cat", PIPE, PIPE, 0);
+    cora_process *process = start_shell("exec 3<&0; cat <&3 & echo line; wait", PIPE, PIPE, 0);
     cora_stream_reader *reader = cora_stream_reader_ref(cora_process_stdout(process));
     char *line;
     ssize_t size = cora_stream_reader_readline(reader, &line);
