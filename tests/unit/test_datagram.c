@@ -317,6 +317,15 @@ static void remove_directory(const struct directory *directory)
     assert_int_equal(rc, 0);
 }
 
+/* A name of this process alone. */
+static const char *abstract_name(void)
+{
+    static char name[32];
+
+    snprintf(name, sizeof name, "@cora-test-%d", (int)getpid());
+    return name;
+}
+
 static int meets_at_a_path(void *arg)
 {
     struct endpoint server = {.transport = NULL}, client = {.transport = NULL};
@@ -328,7 +337,7 @@ static int meets_at_a_path(void *arg)
     open_datagram(&server, &options);
     close_endpoint(&server); /* its socket stays, and is replaced */
     open_datagram(&server, &options);
-    options = (cora_datagram_options){.remote_path = directory.path, .local_path = "@cora-test"};
+    options = (cora_datagram_options){.remote_path = directory.path, .local_path = abstract_name()};
     open_datagram(&client, &options);
     send_text(&client, "hello", NULL);
     await_datagrams(&server, 1);
@@ -357,7 +366,7 @@ static int fills_a_strangers_queue(void *arg)
     double begun;
 
     (void)arg;
-    rc = cora_address_from_path("@cora-test", &address);
+    rc = cora_address_from_path(abstract_name(), &address);
     assert_int_equal(rc, 0);
     rc = bind(fd, (struct sockaddr *)&address.storage, address.length);
     assert_int_equal(rc, 0);
