@@ -6,7 +6,7 @@
  * Each call ends, with data or with an error; at the end no descriptor and no task is left. That no
  * memory is lost is for a build with a sanitizer to say. Prints what happened, and the seed.
  */
-#include <cora.h>
+#include "support/tls.h"
 
 #include <dirent.h>
 #include <netinet/in.h>
@@ -24,6 +24,9 @@ enum {
 
 static unsigned long counts[2]; /* calls of ours that ended with data, and with an error */
 static unsigned long encounters, reports;
+static unsigned long handshakes[3]; /* of ours: none was needed, complete, failed */
+
+static cora_ssl_context *clients; /* of our clients */
 
 static int below(int limit)
 {
@@ -166,49 +169,124 @@ static int misbehave(int fd)
 /* ---- encounters ---------------------------------------------------------------------------- */
 
 struct scene {
-    struct sockaddr_in ours, theirs; /* where each listens */
-    int listener;                    /* theirs */
+    struct sockaddr_in ours, ours_by_tls, theirs; /* where each listens */
+    int listener;                                 /* theirs */
     double end;
 };
 
-static int vandal_server(void *arg)
-{
-    struct scene *scene = arg;
-    int fd = cora_sock_accept(scene->listener, NULL, NULL);
-
-    return fd < 0 ? fd : misbehave(fd);
-}
-
-static int their_client(const struct scene *scene)
+static int connect_to(const struct sockaddr_in *address)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int rc = cora_sock_connect(fd, (const struct sockaddr *)&scene->ours, sizeof scene->ours);
+    int rc = cora_sock_connect(fd, (const struct sockaddr *)address, sizeof *address);
 
     if (rc == 0)
-        return misbehave(fd);
+        return fd;
     cora_close_fd(fd);
     return rc;
 }
 
+/* Bytes from one to the other: mostly all of them, mostly as they are. */
+struct forwarder_args {
+    int from, to;
+};
+
+static int forwarder(void *arg)
+{
+    struct forwarder_args *a = arg;
+    char buffer[16384];
+    ssize_t size;
+    int rc = 0;
+
+    while (rc == 0 && (size = cora_sock_recv(a->from, buffer, sizeof buffer)) > 0) {
+        if (one_in(30))
+            size = below((int)size);
+        if (one_in(30))
+            buffer[below(sizeof buffer)] ^= 1;
+        if (one_in(10))
+            rc = cora_sleep(0.001 * below(20));
+        if (rc == 0)
+            rc = one_in(40) ? -ECONNABORTED : cora_sock_sendall(a->to, buffer, (size_t)size, NULL);
+    }
+    shutdown(a->to, SHUT_WR);
+    return rc;
+}
+
+/* The one in the middle. */
+static int meddle(int near, int far)
+{
+    cora_timeout timeout;
+    cora_task_group group;
+    int rc;
+
+    cora_timeout_enter(&timeout, 0.001 * below(400));
+    cora_task_group_enter(&group);
+    rc = cora_task_group_create_task(&group, forwarder, .from = near, .to = far);
+    if (rc == 0)
+        rc = cora_task_group_create_task(&group, forwarder, .from = far, .to = near);
+    rc = cora_task_group_exit(&group, rc);
+    rc = cora_timeout_exit(&timeout, rc);
+    if (one_in(2))
+        reset(near);
+    if (one_in(2))
+        reset(far);
+    return rc == -ECANCELED ? rc : 0;
+}
+
+struct vandal_args {
+    struct scene *scene;
+    const struct sockaddr_in *target; /* NULL: it misbehaves by itself */
+};
+
+static int vandal(void *arg)
+{
+    struct vandal_args *a = arg;
+    int fd = cora_sock_accept(a->scene->listener, NULL, NULL), far, rc;
+
+    if (fd < 0 || a->target == NULL)
+        return fd < 0 ? fd : misbehave(fd);
+    far = connect_to(a->target);
+    rc = far < 0 ? far : meddle(fd, far);
+    if (far >= 0)
+        cora_close_fd(far);
+    cora_close_fd(fd);
+    return rc;
+}
+
+static int their_client(const struct scene *scene)
+{
+    int fd = connect_to(one_in(4) ? &scene->ours_by_tls : &scene->ours);
+
+    return fd < 0 ? fd : misbehave(fd);
+}
+
+/* With a bare socket of theirs, or past them with a server of ours. */
 static int our_client(struct scene *scene)
 {
-    cora_task *vandal = cora_create_task_arg(vandal_server, scene);
+    cora_ssl_options ssl = {.context = one_in(4) ? clients : NULL,
+                            .server_hostname = "",
+                            .ssl_handshake_timeout = 0.05 + 0.001 * below(300),
+                            .ssl_shutdown_timeout = 0.001 * below(100) + 0.001};
+    cora_connection_options options = {.ssl = ssl.context != NULL ? &ssl : NULL};
+    const struct sockaddr_in *target = one_in(3)             ? NULL
+                                       : ssl.context != NULL ? &scene->ours_by_tls
+                                                             : &scene->ours;
+    cora_task *task = cora_create_task(vandal, .scene = scene, .target = target);
     cora_stream_reader *reader;
     cora_stream_writer *writer;
     char port[8];
     int rc;
 
     snprintf(port, sizeof port, "%d", ntohs(scene->theirs.sin_port));
-    rc = cora_open_connection("127.0.0.1", port, NULL, &reader, &writer);
+    rc = cora_open_connection("127.0.0.1", port, &options, &reader, &writer);
     if (rc == 0) {
         rc = behave(reader, writer, NULL);
         cora_stream_writer_unref(writer);
     } else {
-        cora_task_cancel(vandal);
+        cora_task_cancel(task);
     }
-    if (cora_await_unref(vandal) < 0 && rc == 0)
-        rc = 0; /* whatever became of it */
-    return rc;
+    handshakes[ssl.context == NULL ? 0 : rc == 0 ? 1 : 2]++;
+    (void)!cora_await_unref(task); /* whatever became of it */
+    return ssl.context != NULL && rc != -ECANCELED ? 0 : rc;
 }
 
 /* Meets others until the time is over. */
@@ -260,26 +338,51 @@ static void count_report(cora_loop *loop, const cora_exception_context *context,
     reports++;
 }
 
+static int serve(struct sockaddr_in *address, const cora_ssl_options *ssl, cora_server **ret)
+{
+    const cora_server_options options = {.ssl = ssl};
+    int fd = listen_for(address);
+
+    return fd < 0 ? fd : cora_start_server_sock(behave, NULL, fd, &options, ret);
+}
+
+static int end_server(cora_server *server)
+{
+    int rc;
+
+    cora_server_close(server);
+    rc = cora_server_wait_closed(server);
+    cora_server_unref(server);
+    return rc;
+}
+
 static int chaos(void *arg)
 {
     struct scene scene = {.end = cora_loop_time(cora_get_running_loop()) + *(double *)arg};
-    cora_server *server;
-    int fd, rc;
+    cora_ssl_context *for_clients = tls_server();
+    cora_ssl_options ssl = {
+        .context = for_clients, .ssl_handshake_timeout = 0.2, .ssl_shutdown_timeout = 0.05};
+    cora_server *server, *tls;
+    int rc;
 
+    clients = tls_trusting_client();
     cora_loop_set_exception_handler(cora_get_running_loop(), count_report, NULL);
-    fd = listen_for(&scene.ours);
     scene.listener = listen_for(&scene.theirs);
-    if (fd < 0 || scene.listener < 0)
-        return fd < 0 ? fd : scene.listener;
-    rc = cora_start_server_sock(behave, NULL, fd, NULL, &server);
+    if (scene.listener < 0)
+        return scene.listener;
+    rc = serve(&scene.ours, NULL, &server);
+    if (rc == 0)
+        rc = serve(&scene.ours_by_tls, &ssl, &tls);
     if (rc < 0)
         return rc;
     rc = run_scene(&scene);
     cora_close_fd(scene.listener);
-    cora_server_close(server);
     if (rc == 0)
-        rc = cora_server_wait_closed(server);
-    cora_server_unref(server);
+        rc = end_server(server);
+    if (rc == 0)
+        rc = end_server(tls);
+    cora_ssl_context_unref(for_clients);
+    cora_ssl_context_unref(clients);
     if (rc == 0 && cora_all_tasks(NULL, NULL, 0) != 1)
         rc = -EBUSY;
     return rc;
@@ -308,8 +411,10 @@ int main(int count, char *words[])
 
     srandom(seed);
     rc = cora_run(chaos, &seconds);
-    printf("%lu encounters, %lu calls that succeeded, %lu that failed, %lu reports; seed %u\n",
-           encounters, counts[0], counts[1], reports, seed);
+    printf(
+        "%lu encounters, %lu calls that succeeded, %lu that failed, %lu handshakes (%lu failed), "
+        "%lu reports; seed %u\n",
+        encounters, counts[0], counts[1], handshakes[1], handshakes[2], reports, seed);
     if (rc < 0)
         fprintf(stderr, "chaos: %s\n", cora_strerror(rc));
     if (open_descriptors() != before)
