@@ -105,9 +105,39 @@ static void force_close(cora_transport *transport, int error)
     cora__transport_lose(transport, error);
 }
 
+static void report_failure(struct ssl_transport *self, int error)
+{
+    char message[sizeof self->failure.text + 64];
+    cora_exception_context context = {.message = message, .error = error};
+
+    snprintf(message, sizeof message, "SSL handshake failed: %s", self->failure.text);
+    cora_loop_call_exception_handler(self->base.loop, &context);
+}
+
+/*
+ * Tells who waits for the handshake, or, of a connection to a server, the loop's handler. Who is
+ * told -ENOMEM has his socket still: so the error is another one.
+ */
+static int tell_of_failure(struct ssl_transport *self, int error)
+{
+    cora_waiter *waiter = self->base.waiter;
+
+    if (self->failure.text[0] == '\0')
+        snprintf(self->failure.text, sizeof self->failure.text, "%s", cora_strerror(error));
+    if (error == -ENOMEM)
+        error = -ECONNABORTED;
+    if (waiter == NULL)
+        report_failure(self, error);
+    else if (self->told != NULL && cora_waiter_pending(waiter))
+        *self->told = self->failure;
+    return error;
+}
+
 /* Something is wrong, and nobody has asked for it. */
 static void fail(struct ssl_transport *self, int error)
 {
+    if (self->state == HANDSHAKE)
+        error = tell_of_failure(self, error);
     cora__transport_force_close(&self->base, error);
 }
 
@@ -137,7 +167,6 @@ static int outcome(struct ssl_transport *self, int result)
         return CLOSE_NOTIFY;
     default:
         if (self->pipe.no_memory) {
-            snprintf(self->failure.text, sizeof self->failure.text, "no memory");
             ERR_clear_error();
             return -ENOMEM;
         }
@@ -450,34 +479,6 @@ static void go_on_talking(struct ssl_transport *self)
 
 /* ---- the handshake ------------------------------------------------------------------------- */
 
-static void report_failure(struct ssl_transport *self, int error)
-{
-    char message[sizeof self->failure.text + 64];
-    cora_exception_context context = {.message = message, .error = error};
-
-    snprintf(message, sizeof message, "SSL handshake failed: %s", self->failure.text);
-    cora_loop_call_exception_handler(self->base.loop, &context);
-}
-
-/*
- * Tells who waits for it, or, of a connection to a server, the loop's handler. Who is told -ENOMEM
- * has his socket still.
- */
-static void fail_handshake(struct ssl_transport *self, int error)
-{
-    cora_waiter *waiter = self->base.waiter;
-
-    if (error == -ENOMEM)
-        error = -ECONNABORTED;
-    if (self->failure.text[0] == '\0')
-        snprintf(self->failure.text, sizeof self->failure.text, "%s", cora_strerror(error));
-    if (waiter == NULL)
-        report_failure(self, error);
-    else if (self->told != NULL && cora_waiter_pending(waiter))
-        *self->told = self->failure;
-    fail(self, error);
-}
-
 static void note_protocol(struct ssl_transport *self)
 {
     const unsigned char *name;
@@ -510,7 +511,7 @@ static void go_on_shaking_hands(struct ssl_transport *self)
     if (rc == 0)
         on_handshake_complete(self);
     else
-        fail_handshake(self, rc == -CORA_ESSLEOF || rc == CLOSE_NOTIFY ? -ECONNRESET : rc);
+        fail(self, rc == -CORA_ESSLEOF || rc == CLOSE_NOTIFY ? -ECONNRESET : rc);
 }
 
 static void on_timeout(void *arg)
@@ -519,7 +520,7 @@ static void on_timeout(void *arg)
 
     if (self->state == HANDSHAKE) {
         snprintf(self->failure.text, sizeof self->failure.text, "it has taken too long");
-        fail_handshake(self, -ECONNABORTED);
+        fail(self, -ECONNABORTED);
     } else {
         fail(self, -ETIMEDOUT);
     }
@@ -587,10 +588,9 @@ static void connection_lost(cora_protocol *protocol, int error)
 {
     struct ssl_transport *self = of_protocol(protocol);
 
-    if (self->state == HANDSHAKE)
-        fail_handshake(self, error < 0 ? error : -ECONNABORTED);
-    else
-        cora__transport_force_close(&self->base, error);
+    if (self->state == HANDSHAKE && error == 0)
+        error = -ECONNABORTED;
+    fail(self, error);
     cora_transport_unref(&self->base);
 }
 

@@ -387,94 +387,21 @@ static int handle_client_over_tls(cora_stream_reader *reader, cora_stream_writer
     return handle_client(reader, writer, contexts->served);
 }
 
-/* A second OpenSSL that talks through the first. */
-struct nested {
-    struct tls_peer *peer;
-    SSL *ssl;
-    BIO *in, *out;
-};
-
-static void pass_on(struct nested *nested)
-{
-    char *data;
-    long size = BIO_get_mem_data(nested->out, &data);
-    int rc = size > 0 ? peer_write_bytes(nested->peer, data, (size_t)size) : 0;
-
-    assert_int_equal(rc, 0);
-    (void)BIO_reset(nested->out);
-}
-
-/* Again and again, as long as the inner one wants to read. */
-static int complete(struct nested *nested, int (*call)(struct nested *nested, void *data, int size),
-                    void *data, int size)
-{
-    for (;;) {
-        char buffer[16384];
-        int result = call(nested, data, size), got;
-
-        pass_on(nested);
-        if (result > 0 || SSL_get_error(nested->ssl, result) != SSL_ERROR_WANT_READ)
-            return result;
-        got = peer_read(nested->peer, buffer, sizeof buffer);
-        if (got <= 0)
-            return got;
-        BIO_write(nested->in, buffer, got);
-    }
-}
-
-static int shake(struct nested *nested, void *data, int size)
-{
-    (void)data, (void)size;
-    return SSL_do_handshake(nested->ssl);
-}
-
-static int nested_read(struct nested *nested, void *data, int size)
-{
-    return SSL_read(nested->ssl, data, size);
-}
-
-static int nested_write(struct nested *nested, void *data, int size)
-{
-    return SSL_write(nested->ssl, data, size);
-}
-
-static void expect_nested(struct nested *nested, const char *text)
-{
-    char buffer[8] = "";
-
-    for (int got = 0; got < (int)strlen(text);) {
-        int more = complete(nested, nested_read, buffer + got, (int)strlen(text) - got);
-
-        assert_true(more > 0);
-        got += more;
-    }
-    assert_string_equal(buffer, text);
-}
-
 static void be_a_nested_client(struct tls_peer *peer, void *arg)
 {
     const struct contexts *contexts = arg;
-    struct nested nested = {.peer = peer,
-                            .ssl = SSL_new(cora_ssl_context_get_ssl_ctx(contexts->inner)),
-                            .in = BIO_new(BIO_s_mem()),
-                            .out = BIO_new(BIO_s_mem())};
-    char *data = malloc(DATA);
+    struct nested_peer nested;
     int rc = peer_start_tls(peer, contexts->outer, false);
 
     assert_int_equal(rc, 0);
-    SSL_set_bio(nested.ssl, nested.in, nested.out);
-    SSL_set_connect_state(nested.ssl);
-    assert_int_equal(complete(&nested, shake, NULL, 0), 1);
-    memset(data, 'A', DATA);
-    assert_int_equal(complete(&nested, nested_write, data, DATA), DATA);
-    expect_nested(&nested, "OK");
-    memset(data, 'B', DATA);
-    assert_int_equal(complete(&nested, nested_write, data, DATA), DATA);
-    expect_nested(&nested, "SPAM");
-    SSL_shutdown(nested.ssl);
-    pass_on(&nested);
+    rc = nested_start_tls(&nested, peer, contexts->inner, false);
+    assert_int_equal(rc, 0);
+    nested_send(&nested, 'A', DATA);
+    nested_expect(&nested, "OK");
+    nested_send(&nested, 'B', DATA);
+    nested_expect(&nested, "SPAM");
+    nested_send_close_notify(&nested);
     SSL_free(nested.ssl);
-    free(data);
 }
 
 static int serves_over_tls(void *arg)

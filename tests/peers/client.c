@@ -159,8 +159,8 @@ static int open_connection(char **words, cora_stream_reader **ret_reader,
 
 static int talk(void *arg)
 {
-    cora_stream_reader *reader;
-    cora_stream_writer *writer;
+    cora_stream_reader *reader = NULL;
+    cora_stream_writer *writer = NULL;
     int rc = open_connection(arg, &reader, &writer);
 
     if (rc < 0)

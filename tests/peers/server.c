@@ -125,7 +125,7 @@ static void on_sigterm(void *arg)
 
 static void print_port(const cora_server *server)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t length = sizeof address;
     int fd = -1;
 

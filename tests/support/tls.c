@@ -377,6 +377,96 @@ void peer_send_text(struct tls_peer *peer, const char *text)
     assert_int_equal(rc, 0);
 }
 
+/* ---- TLS over TLS --------------------------------------------------------------------------- */
+
+static void pass_on(struct nested_peer *nested)
+{
+    char *data;
+    long size = BIO_get_mem_data(nested->out, &data);
+    int rc = size > 0 ? peer_write_bytes(nested->peer, data, (size_t)size) : 0;
+
+    assert_int_equal(rc, 0);
+    (void)BIO_reset(nested->out);
+}
+
+/* Passes on what a call has written. Whether to make it again, for more has come in. */
+static bool again(struct nested_peer *nested, int result)
+{
+    char buffer[16384];
+    int got;
+
+    pass_on(nested);
+    if (result > 0 || SSL_get_error(nested->ssl, result) != SSL_ERROR_WANT_READ)
+        return false;
+    got = peer_read(nested->peer, buffer, sizeof buffer);
+    if (got > 0)
+        BIO_write(nested->in, buffer, got);
+    return got > 0;
+}
+
+int nested_start_tls(struct nested_peer *nested, struct tls_peer *peer,
+                     const cora_ssl_context *context, bool server_side)
+{
+    int result;
+
+    *nested = (struct nested_peer){.peer = peer,
+                                   .ssl = SSL_new(cora_ssl_context_get_ssl_ctx(context)),
+                                   .in = BIO_new(BIO_s_mem()),
+                                   .out = BIO_new(BIO_s_mem())};
+    SSL_set_bio(nested->ssl, nested->in, nested->out);
+    if (server_side)
+        SSL_set_accept_state(nested->ssl);
+    else
+        SSL_set_connect_state(nested->ssl);
+    do
+        result = SSL_do_handshake(nested->ssl);
+    while (again(nested, result));
+    return result == 1 ? 0 : -EPROTO;
+}
+
+int nested_read(struct nested_peer *nested, char *buffer, size_t size)
+{
+    int result;
+
+    do
+        result = SSL_read(nested->ssl, buffer, (int)size);
+    while (again(nested, result));
+    return result;
+}
+
+void nested_send(struct nested_peer *nested, char byte, size_t size)
+{
+    char *data = malloc(size);
+    int result;
+
+    memset(data, byte, size);
+    do
+        result = SSL_write(nested->ssl, data, (int)size);
+    while (again(nested, result));
+    assert_int_equal(result, size);
+    free(data);
+}
+
+void nested_expect(struct nested_peer *nested, const char *text)
+{
+    char buffer[16] = "";
+
+    for (size_t got = 0; got < strlen(text);) {
+        int more = nested_read(nested, buffer + got, strlen(text) - got);
+
+        assert_true(more > 0);
+        got += (size_t)more;
+    }
+    assert_string_equal(buffer, text);
+}
+
+void nested_send_close_notify(struct nested_peer *nested)
+{
+    ERR_clear_error();
+    SSL_shutdown(nested->ssl);
+    pass_on(nested);
+}
+
 /* ---- a server of such peers ----------------------------------------------------------------- */
 
 struct serve_args {

@@ -73,6 +73,23 @@ void peer_expect(struct tls_peer *peer, char byte, size_t size);
 void peer_send(struct tls_peer *peer, char byte, size_t size);
 void peer_send_text(struct tls_peer *peer, const char *text);
 
+/* ---- TLS over TLS --------------------------------------------------------------------------- */
+
+/* A second OpenSSL that talks through a peer's; the caller frees its ssl. */
+struct nested_peer {
+    struct tls_peer *peer;
+    SSL *ssl;
+    BIO *in, *out;
+};
+
+/* As the peer's. What fails otherwise fails the test. */
+int nested_start_tls(struct nested_peer *nested, struct tls_peer *peer,
+                     const cora_ssl_context *context, bool server_side);
+int nested_read(struct nested_peer *nested, char *buffer, size_t size);
+void nested_send(struct nested_peer *nested, char byte, size_t size);
+void nested_expect(struct nested_peer *nested, const char *text);
+void nested_send_close_notify(struct nested_peer *nested);
+
 /* ---- a server of such peers ----------------------------------------------------------------- */
 
 /* What is done with a connection, which has no TLS yet, and is closed afterwards. */

@@ -5,6 +5,7 @@
 #include "support/tls.h"
 #include "support/virtual.h"
 
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -264,6 +265,7 @@ static int is_trusted(void *arg)
     if (trust->client == 0 && trust->server < 0)
         assert_text(&line.server_failure, trust->text);
     close_line(&line);
+    assert_int_equal(ERR_peek_error(), 0); /* nothing is left for other users of OpenSSL */
     assert_int_equal(line.client.lost, 1);
     assert_int_equal(line.server.lost, 1);
     if (trust->client == 0 && trust->server < 0)

@@ -2,6 +2,8 @@
 #include "support/test.h"
 #include "support/tls.h"
 
+#include <openssl/err.h>
+
 static cora_ssl_context *create(enum cora_ssl_purpose purpose)
 {
     cora_ssl_context *context;
@@ -48,6 +50,7 @@ static void assert_loads(const char *certificate, const char *key, const char *p
                                               key != NULL ? tls_file(key) : NULL, password);
 
     assert_int_equal(rc, expected);
+    assert_int_equal(ERR_peek_error(), 0);
     cora_ssl_context_unref(context);
 }
 

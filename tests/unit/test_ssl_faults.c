@@ -5,6 +5,7 @@
 #include "support/test.h"
 #include "support/tls.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 static cora_ssl_context *client, *server;
@@ -86,8 +87,10 @@ static int open_line(struct line *line)
 
 static void close_side(struct side *side)
 {
-    if (side->fd >= 0)
+    if (side->fd >= 0) {
+        assert_true(fcntl(side->fd, F_GETFD) >= 0);
         cora_close_fd(side->fd);
+    }
     if (side->transport == NULL)
         return;
     cora_transport_close(side->transport);

@@ -332,6 +332,25 @@ TEST(a_connection_that_is_reset_is_told_as_it_is)
     run((struct half){.body = is_reset}, "made lost ECONNRESET ");
 }
 
+static int writes_to_nobody(void *arg)
+{
+    struct half *half = arg;
+    int rc;
+
+    cora_close_fd(half->peer.fd);
+    half->peer.fd = dup(0);
+    rc = cora_transport_write(half->transport, "hello", 5);
+    assert_int_equal(rc, 0);
+    assert_true(cora_transport_is_closing(half->transport));
+    assert_int_equal(half->recorder.lost, 0);
+    return 0;
+}
+
+TEST(a_write_that_loses_the_connection_leaves_it_closing)
+{
+    run((struct half){.body = writes_to_nobody}, "made lost EPIPE ");
+}
+
 static void lost_with_words(cora_protocol *protocol, int error)
 {
     struct recorder *recorder = (struct recorder *)protocol;

@@ -170,6 +170,76 @@ TEST(much_goes_through_two_of_them)
     run(big_goes_through_two, NULL);
 }
 
+/* ---- a nested peer by OpenSSL ---------------------------------------------------------------- */
+
+enum { MUCH = 4 << 20 };
+
+struct nested_half {
+    struct side side;
+    struct tls_peer peer;
+    cora_ssl_context *server;
+};
+
+/* Says its end at once, and reads slowly what the other has written. */
+static int end_and_read_all(void *arg)
+{
+    struct nested_half *half = arg;
+    struct nested_peer nested;
+    static char buffer[100000];
+    size_t total = 0;
+    int rc = peer_start_tls(&half->peer, half->server, true), got;
+
+    assert_int_equal(rc, 0);
+    rc = nested_start_tls(&nested, &half->peer, half->server, true);
+    assert_int_equal(rc, 0);
+    rc = cora_sleep(1); /* until all is written that can be */
+    assert_int_equal(rc, 0);
+    nested_send_close_notify(&nested);
+    while ((got = nested_read(&nested, buffer, sizeof buffer)) > 0)
+        total += (size_t)got;
+    assert_int_equal(got, 0);
+    assert_true((SSL_get_shutdown(nested.ssl) & SSL_RECEIVED_SHUTDOWN) != 0);
+    assert_int_equal(total, MUCH);
+    SSL_free(nested.ssl);
+    return peer_shutdown(&half->peer);
+}
+
+static int writes_much_through_two(void *arg)
+{
+    struct nested_half half = {.side = {.context = tls_client()}, .server = tls_server()};
+    char *data = calloc(1, MUCH);
+    cora_task *peer;
+    int fds[2], rc;
+
+    (void)arg;
+    make_pair(fds);
+    half.peer.fd = fds[1];
+    rc = cora_connect_accepted_socket(record, &half.side.recorder, fds[0], &half.side.transport);
+    assert_int_equal(rc, 0);
+    peer = cora_create_task_arg(end_and_read_all, &half);
+    for (int i = 0; i < 2; i++) {
+        rc = start_tls(&half.side);
+        assert_int_equal(rc, 0);
+    }
+    rc = cora_transport_write(half.side.transport, data, MUCH);
+    assert_int_equal(rc, 0);
+    free(data);
+    rc = cora_await_unref(peer);
+    assert_int_equal(rc, 0);
+    wait_lost(&half.side.recorder);
+    cora_transport_unref(half.side.transport);
+    peer_close(&half.peer);
+    cora_ssl_context_unref(half.side.context);
+    cora_ssl_context_unref(half.server);
+    return 0;
+}
+
+TEST(what_is_left_when_the_peer_has_said_its_end_goes_through_both)
+{
+    run(writes_much_through_two, NULL);
+    assert_string_equal(trace_text, "made pause eof resume lost ");
+}
+
 /* ---- a peer by OpenSSL ---------------------------------------------------------------------- */
 
 struct half {
