@@ -86,6 +86,7 @@ int cora__fd_transport_end(struct cora__fd_transport *self)
     int rc = 0;
 
     self->base.ended = true;
+    cora__fd_transport_set_reading(&self->base, false);
     if (protocol->methods->eof_received != NULL)
         rc = protocol->methods->eof_received(protocol);
     if (rc < 0)

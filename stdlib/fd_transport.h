@@ -51,7 +51,10 @@ int cora__fd_transport_watch(struct cora__fd_transport *self, cora_callback *on_
  */
 ssize_t cora__fd_transport_read(struct cora__fd_transport *self, cora__fd_read *call);
 
-/* The protocol is told of the end: what its eof_received answers; where that failed it is lost. */
+/*
+ * Reads no more, and tells the protocol of the end: what its eof_received answers; where that
+ * failed it is lost.
+ */
 int cora__fd_transport_end(struct cora__fd_transport *self);
 
 /* Writes, or keeps for later. As cora_transport_writelines; not for one that is lost. */

@@ -41,7 +41,6 @@ static ssize_t read_some(int fd, void *buffer, size_t size)
 /* Whatever the protocol says to it, nothing is left to do here. */
 static void on_end(struct pipe_transport *self)
 {
-    cora_fd_watch_stop_reading(&self->io.watch);
     self->io.base.closing = true;
     (void)!cora__fd_transport_end(&self->io);
     cora__transport_force_close(&self->io.base, 0);

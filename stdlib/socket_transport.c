@@ -36,11 +36,7 @@ static ssize_t receive(int fd, void *buffer, size_t size)
 
 static void on_end(struct socket_transport *self)
 {
-    int rc = cora__fd_transport_end(&self->io);
-
-    if (rc > 0)
-        cora_fd_watch_stop_reading(&self->io.watch);
-    else if (rc == 0)
+    if (cora__fd_transport_end(&self->io) == 0)
         cora_transport_close(&self->io.base);
 }
 

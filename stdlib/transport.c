@@ -294,7 +294,11 @@ const void *cora_transport_get_extra_info(const cora_transport *transport, const
 void cora_transport_set_protocol(cora_transport *transport, cora_protocol *protocol)
 {
     transport->protocol = protocol;
+    if (!transport->ended)
+        return;
     transport->ended = false;
+    if (cora_transport_is_reading(transport))
+        transport->kind->set_reading(transport, true);
 }
 
 cora_protocol *cora_transport_get_protocol(const cora_transport *transport)
@@ -385,8 +389,10 @@ int cora_transport_set_write_buffer_limits(cora_transport *transport, ssize_t hi
 {
     if (transport->kind->write_buffer_size == NULL)
         return -EOPNOTSUPP;
-    if (high == CORA_DEFAULT_LIMIT)
-        high = low == CORA_DEFAULT_LIMIT ? (ssize_t)default_high(transport) : 4 * low;
+    if (high == CORA_DEFAULT_LIMIT && low == CORA_DEFAULT_LIMIT)
+        high = (ssize_t)default_high(transport);
+    else if (high == CORA_DEFAULT_LIMIT && __builtin_mul_overflow(low, 4, &high))
+        return -EINVAL;
     if (low == CORA_DEFAULT_LIMIT)
         low = high / 4;
     if (low < 0 || high < low)

@@ -251,3 +251,51 @@ TEST(nobody_else_waits_for_its_socket)
 {
     assert_int_equal(run_virtual(hands_its_socket_over, NULL), 0);
 }
+
+static int goes_on_after_the_end(void *arg)
+{
+    struct pair pair = {.recorder = {.eof_answer = 1}};
+    struct recorder next = {.eof_answer = 1};
+
+    (void)arg;
+    open_pair(&pair);
+    assert_int_equal(shutdown(pair.fds[1], SHUT_WR), 0);
+    assert_int_equal(wait_ended(&pair.recorder), 0);
+    cora_transport_set_protocol(pair.recorder.transport, record(&next));
+    next.transport = pair.recorder.transport;
+    assert_int_equal(wait_ended(&next), 0);
+    cora_transport_close(next.transport);
+    assert_int_equal(wait_lost(&next), 0);
+    close_fd(pair.fds[1]);
+    return 0;
+}
+
+TEST(who_takes_its_place_is_told_though_nobody_resumes_reading)
+{
+    assert_int_equal(run_virtual(goes_on_after_the_end, NULL), 0);
+    assert_string_equal(trace_text, "made eof eof lost ");
+}
+
+static int is_given_limits(void *arg)
+{
+    struct pair pair = {.recorder = {.silent = true}};
+    size_t high, low;
+    int rc;
+
+    (void)arg;
+    open_pair(&pair);
+    rc = cora_transport_set_write_buffer_limits(pair.recorder.transport, CORA_DEFAULT_LIMIT,
+                                                SSIZE_MAX / 2);
+    assert_int_equal(rc, -EINVAL);
+    cora_transport_get_write_buffer_limits(pair.recorder.transport, &high, &low);
+    assert_int_equal(high, 64 << 10);
+    assert_int_equal(low, 16 << 10);
+    cora_transport_close(pair.recorder.transport);
+    close_peer(&pair);
+    return 0;
+}
+
+TEST(a_low_mark_of_which_no_high_one_can_be_made_is_refused)
+{
+    assert_int_equal(run_virtual(is_given_limits, NULL), 0);
+}

@@ -52,7 +52,10 @@ CORA_API bool cora_transport_is_closing(const cora_transport *transport);
 CORA_API const void *cora_transport_get_extra_info(const cora_transport *transport,
                                                    const char *name);
 
-/* Who is told from now on. The old protocol's memory is the caller's again. */
+/*
+ * Who is told from now on, of the peer's end too where that has come already. The old protocol's
+ * memory is the caller's again.
+ */
 CORA_API void cora_transport_set_protocol(cora_transport *transport, cora_protocol *protocol);
 CORA_API cora_protocol *cora_transport_get_protocol(const cora_transport *transport);
 
