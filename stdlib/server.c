@@ -288,8 +288,8 @@ static bool on_accept_failed(struct listener *listener, int error)
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
+        pause_accepting(listener); /* before, for who hears of it may close the server */
         report(listener->server, -error, "socket.accept() out of system resource");
-        pause_accepting(listener);
         return false;
     default:
         report(listener->server, -error, "socket.accept() failed");

@@ -78,6 +78,34 @@ TEST(a_server_that_is_closed_in_its_pause_tries_no_more)
     assert_int_equal(run_virtual(is_closed_in_a_pause, NULL), 0);
 }
 
+static void close_server(cora_loop *loop, const cora_exception_context *context, void *arg)
+{
+    (void)loop;
+    assert_int_equal(context->error, -EMFILE);
+    cora_server_close(arg);
+    cora_server_unref(arg);
+}
+
+static int is_closed_by_the_report(void *arg)
+{
+    struct lobby lobby = {0};
+    cora_server *server = serve_lobby(&lobby, NULL);
+    int fd = connect_server(server);
+
+    (void)arg;
+    cora_loop_set_exception_handler(cora_get_running_loop(), close_server, server);
+    set_faults(EMFILE, 0, 0);
+    assert_int_equal(cora_sleep(2), 0);
+    assert_int_equal(calls_made(), 1);
+    close_fd(fd);
+    return 0;
+}
+
+TEST(a_server_that_is_closed_by_who_hears_of_that_tries_no_more)
+{
+    assert_int_equal(run_virtual(is_closed_by_the_report, NULL), 0);
+}
+
 /* There is not even memory for the timer. */
 static int cannot_pause(void *arg)
 {
