@@ -14,3 +14,11 @@ void *cora__attached(cora_loop *loop, const cora_attachment_kind *kind, size_t s
     free(object);
     return NULL;
 }
+
+void cora__forsake(cora_wait_queue *queue)
+{
+    cora_waiter *waiter;
+
+    while ((waiter = cora_wait_queue_first(queue)) != NULL)
+        cora_wait_queue_remove(queue, waiter);
+}

@@ -39,7 +39,8 @@ struct cora_server {
     cora_wait_queue closing;    /* in wait_closed */
     cora_waiter *forever;       /* in serve_forever, or NULL */
     struct cora__socket_file file;
-    unsigned refs; /* one of them is its own until it has ended */
+    unsigned refs;    /* one of them is its own until it has ended */
+    unsigned waiting; /* calls that wait for it; each has a reference */
     int backlog;
     bool serving;
     bool closed;
@@ -53,16 +54,26 @@ struct cora_server {
 static void close_sockets(cora_server *server);
 static void end(cora_server *server);
 
+/* Its connections are lost with the loop, and the tasks that wait for it dropped. */
+static void close_with_loop(cora_server *server)
+{
+    unsigned waiting = server->waiting;
+
+    server->waiting = 0;
+    cora__link_remove(&server->of_loop);
+    cora__forsake(&server->closing);
+    close_sockets(server);
+    end(server);
+    while (waiting-- > 0)
+        cora_server_unref(server);
+}
+
 static void close_servers(void *object)
 {
     struct cora__link **servers = object;
 
-    while (*servers != NULL) {
-        cora_server *server = (*servers)->object;
-
-        close_sockets(server);
-        end(server); /* its connections are lost with the loop */
-    }
+    while (*servers != NULL)
+        close_with_loop((*servers)->object);
     free(servers);
 }
 
@@ -132,6 +143,7 @@ void cora_server_unref(cora_server *server)
 {
     if (server == NULL || --server->refs > 0)
         return;
+    cora__link_remove(&server->of_loop);
     cora_context_unref(server->context);
     cora_ssl_context_unref(server->ssl.context);
     free(server->kept);
@@ -149,7 +161,6 @@ static void end(cora_server *server)
     if (server->ended)
         return;
     server->ended = true;
-    cora__link_remove(&server->of_loop);
     while (cora_wait_queue_wake_first(&server->closing))
         continue;
     cora_server_unref(server);
@@ -420,6 +431,19 @@ void cora_server_close(cora_server *server)
 
 /* ---- waiting, and questions ---------------------------------------------------------------- */
 
+static void begin_to_wait(cora_server *server)
+{
+    cora_server_ref(server);
+    server->waiting++;
+}
+
+static int end_to_wait(cora_server *server, int rc)
+{
+    server->waiting--;
+    cora_server_unref(server);
+    return rc;
+}
+
 int cora_server_start_serving(cora_server *server)
 {
     int rc = cora_current_task() != NULL ? start(server, NULL) : -CORA_ENOTASK;
@@ -439,23 +463,27 @@ int cora_server_serve_forever(cora_server *server)
     rc = start(server, NULL);
     if (rc < 0)
         return rc;
+    begin_to_wait(server);
     cora_waiter_init(&waiter, "a server's connections", server);
     server->forever = &waiter;
     (void)!cora_waiter_wait(&waiter); /* closed or cancelled, the end is the same */
     server->forever = NULL;
     cora_server_close(server);
-    cora_server_close_clients(server); /* NOLINT(clang-analyzer-unix.Malloc): the caller's still */
+    cora_server_close_clients(server);
     (void)!cora_server_wait_closed(server); /* cancelled once more, it waits no longer */
-    return -ECANCELED;
+    return end_to_wait(server, -ECANCELED);
 }
 
 int cora_server_wait_closed(cora_server *server)
 {
     cora_waiter waiter;
+    int rc;
 
     if (server->ended)
         return 0;
-    return cora_wait_queue_wait(&server->closing, &waiter, "a server's end", server);
+    begin_to_wait(server);
+    rc = cora_wait_queue_wait(&server->closing, &waiter, "a server's end", server);
+    return end_to_wait(server, rc);
 }
 
 cora_loop *cora_server_get_loop(const cora_server *server)

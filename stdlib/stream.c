@@ -3,6 +3,8 @@
  */
 #include "stream.h"
 
+#include "attached.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -186,18 +188,10 @@ cora_stream_writer *cora_stream_reader_get_writer(cora_stream_reader *reader)
 
 /* ---- the end of the loop ------------------------------------------------------------------- */
 
-static void forsake(cora_wait_queue *queue)
-{
-    cora_waiter *waiter;
-
-    while ((waiter = cora_wait_queue_first(queue)) != NULL)
-        cora_wait_queue_remove(queue, waiter);
-}
-
 void cora__stream_forsake(struct cora__stream *stream)
 {
-    forsake(&stream->reader.waiters);
-    forsake(&stream->writer.drainers);
-    forsake(&stream->writer.closers);
+    cora__forsake(&stream->reader.waiters);
+    cora__forsake(&stream->writer.drainers);
+    cora__forsake(&stream->writer.closers);
     stream->protocol.methods = &cora__stream_methods;
 }

@@ -874,3 +874,59 @@ TEST(a_factory_may_close_the_server_under_itself)
     assert_int_equal(reports.count, 1);
     assert_int_equal(reports.error, -ECONNABORTED);
 }
+
+static int waits_for_own(void *arg)
+{
+    return ((int (*)(cora_server * server)) arg)(own_server);
+}
+
+/* A task waits, and nobody has a reference. */
+static cora_task *start_to_wait(struct lobby *lobby, int (*wait)(cora_server *server))
+{
+    cora_task *task;
+
+    own_server = serve_lobby(lobby, NULL);
+    task = cora_create_task_arg(waits_for_own, (void *)wait);
+    assert_int_equal(rest(2), 0);
+    cora_server_unref(own_server);
+    return task;
+}
+
+static int is_kept_by_who_waits(void *arg)
+{
+    struct lobby lobby = {0};
+    cora_task *closed = start_to_wait(&lobby, cora_server_wait_closed);
+    cora_task *served;
+
+    (void)arg;
+    cora_server_close(own_server);
+    assert_int_equal(cora_await_unref(closed), 0);
+    served = start_to_wait(&lobby, cora_server_serve_forever);
+    cora_task_cancel(served);
+    assert_int_equal(cora_await_unref(served), -ECANCELED);
+    return 0;
+}
+
+TEST(who_waits_for_a_server_keeps_it)
+{
+    run(is_kept_by_who_waits);
+}
+
+static int starts_both(void *arg)
+{
+    cora_task_unref(start_to_wait(arg, cora_server_wait_closed));
+    cora_task_unref(start_to_wait(arg, cora_server_serve_forever));
+    cora_server_close(own_server); /* who waits for it has not gone on yet */
+    return 0;
+}
+
+TEST(until_the_loop_is_closed)
+{
+    struct lobby lobby = {0};
+    cora_loop *loop = virtual_loop();
+    cora_task *task = cora_loop_create_task_arg(loop, NULL, starts_both, "starts both", &lobby);
+
+    assert_int_equal(cora_loop_run_until_complete(loop, task), 0);
+    cora_task_unref(task);
+    cora_loop_free(loop);
+}

@@ -14,8 +14,8 @@
  * reported and tried again a second later.
  *
  * A server is a counted reference. It keeps itself until it is closed and its last connection is
- * lost, so giving back yours never ends it; who waits for it, in serve_forever or wait_closed, has
- * one meanwhile. A loop that is closed closes its servers. All calls belong to the thread that runs
+ * lost, so giving back yours never ends it; serve_forever and wait_closed keep it as well, until
+ * they return. A loop that is closed closes its servers. All calls belong to the thread that runs
  * the loop. None suspends unless it says so.
  */
 #ifndef CORA_SERVER_H
