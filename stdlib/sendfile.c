@@ -21,8 +21,7 @@ struct stand_in {
     cora_transport *transport;
     cora_waiter *waiter; /* of the task that sends, while it waits to write; NULL: it does not */
     bool was_paused;     /* the real protocol was told to pause writing, and not to resume */
-    bool was_reading;
-    bool lost; /* the real protocol knows of it */
+    bool lost;           /* the real protocol knows of it */
 };
 
 static void wake(struct stand_in *self)
@@ -64,9 +63,7 @@ static void step_in(struct stand_in *self, cora_transport *transport)
     *self = (struct stand_in){.protocol = {&stand_in_methods},
                               .real = cora_transport_get_protocol(transport),
                               .transport = transport,
-                              .was_paused = transport->writing_paused,
-                              .was_reading = cora_transport_is_reading(transport)};
-    cora_transport_pause_reading(transport);
+                              .was_paused = transport->writing_paused};
     cora_transport_set_protocol(transport, &self->protocol);
 }
 
@@ -79,8 +76,6 @@ static void step_out(struct stand_in *self)
     if (self->lost)
         return;
     cora_transport_set_protocol(self->transport, self->real);
-    if (self->was_reading)
-        cora_transport_resume_reading(self->transport);
     if (self->was_paused && !is_paused && methods->resume_writing != NULL)
         methods->resume_writing(self->real);
     else if (!self->was_paused && is_paused && methods->pause_writing != NULL)
@@ -122,6 +117,13 @@ static int read_piece(void *arg)
     return got < 0 ? -errno : (int)got;
 }
 
+static int write_piece(cora_transport *transport, void *data, size_t size)
+{
+    const struct iovec part = {.iov_base = data, .iov_len = size};
+
+    return transport->kind->write(transport, &part, 1);
+}
+
 static int send_pieces(struct stand_in *stand_in, struct piece *piece, size_t left)
 {
     for (;;) {
@@ -137,7 +139,7 @@ static int send_pieces(struct stand_in *stand_in, struct piece *piece, size_t le
             return -ENOTCONN;
         left -= (size_t)rc;
         piece->offset += rc;
-        rc = cora_transport_write(stand_in->transport, piece->data, (size_t)rc);
+        rc = write_piece(stand_in->transport, piece->data, (size_t)rc);
         if (rc < 0)
             return rc;
     }
@@ -164,24 +166,47 @@ static int send_by_writing(cora_transport *transport, int file, off_t offset, si
     return rc;
 }
 
+/* The transport is this call's alone meanwhile. */
+static int send_alone(cora_transport *transport, int file, off_t offset, size_t count,
+                      bool fallback, size_t *ret_sent)
+{
+    int rc;
+
+    transport->sending_file = true;
+    if (cora_transport_is_reading(transport))
+        transport->kind->set_reading(transport, false);
+    if (transport->kind->sendfile != NULL)
+        rc = transport->kind->sendfile(transport, file, offset, count, fallback, ret_sent);
+    else
+        rc = send_by_writing(transport, file, offset, count, ret_sent);
+    transport->sending_file = false;
+    if (cora_transport_is_reading(transport))
+        transport->kind->set_reading(transport, true);
+    return rc;
+}
+
+static int check(const cora_transport *transport, off_t offset, bool fallback)
+{
+    if (transport->closing)
+        return -ENOTCONN;
+    if (transport->kind->write == NULL || (transport->kind->sendfile == NULL && !fallback))
+        return -EOPNOTSUPP;
+    if (offset < 0)
+        return -EINVAL;
+    return transport->sending_file ? -EBUSY : 0;
+}
+
 int cora_sendfile(cora_transport *transport, int file, off_t offset, size_t count, bool fallback,
                   size_t *ret_sent)
 {
     size_t sent = 0;
-    int rc;
+    int rc = check(transport, offset, fallback);
 
-    if (transport->closing)
-        return -ENOTCONN;
-    if (transport->kind->write == NULL)
-        return -EOPNOTSUPP;
-    if (offset < 0)
-        return -EINVAL;
-    cora_transport_ref(transport);
-    if (transport->kind->sendfile != NULL)
-        rc = transport->kind->sendfile(transport, file, offset, count, fallback, &sent);
-    else
-        rc = fallback ? send_by_writing(transport, file, offset, count, &sent) : -EOPNOTSUPP;
-    cora_transport_unref(transport);
+    if (rc == 0) {
+        cora_transport_ref(transport);
+        rc = send_alone(transport, file, offset, count, fallback, &sent);
+        cora_transport_unref(transport);
+    }
     if (ret_sent != NULL)
         *ret_sent = sent;
     return rc;

@@ -15,7 +15,6 @@
 struct socket_transport {
     struct cora__fd_transport io;
     bool eof;                        /* write_eof was called */
-    bool sending_file;               /* the socket is lent to sendfile, and not watched */
     cora_waiter *drained;            /* of who waits until nothing is unsent; NULL: nobody */
     cora_address sockname, peername; /* of length 0: not known */
 };
@@ -72,8 +71,6 @@ static int write_parts(cora_transport *transport, const struct iovec *parts, siz
 
     if (self->eof)
         return -EPIPE;
-    if (self->sending_file)
-        return -EBUSY;
     if (transport->losing)
         return cora__fd_transport_write_in_vain(&self->io, parts, count,
                                                 "socket.send() raised exception.");
@@ -106,7 +103,7 @@ static int write_eof(cora_transport *transport)
     if (transport->closing || self->eof)
         return 0;
     self->eof = true;
-    if (cora_transport_get_write_buffer_size(transport) == 0 && !self->sending_file)
+    if (cora_transport_get_write_buffer_size(transport) == 0 && !transport->sending_file)
         shutdown(self->io.fd, SHUT_WR);
     return 0;
 }
@@ -141,8 +138,6 @@ static int send_from(struct socket_transport *self, int file, off_t offset, size
         return rc < 0 && rc != -EBADF ? rc : -ENOTCONN;
     if (cora__fd_transport_watch(&self->io, on_readable, on_writable) < 0)
         cora__transport_force_close(transport, -EBADF); /* somebody has closed the descriptor */
-    if (cora_transport_is_reading(transport))
-        cora__fd_transport_set_reading(transport, true);
     return rc;
 }
 
@@ -154,14 +149,10 @@ static int send_file(cora_transport *transport, int file, off_t offset, size_t c
 
     if (self->eof)
         return -EPIPE;
-    if (self->sending_file)
-        return -EBUSY;
-    self->sending_file = true;
     rc = drain(self);
     if (rc == 0)
         rc = transport->closing ? -ENOTCONN
                                 : send_from(self, file, offset, count, may_copy, ret_sent);
-    self->sending_file = false;
     if (self->eof && !transport->losing)
         shutdown(self->io.fd, SHUT_WR);
     return rc;

@@ -291,6 +291,13 @@ const void *cora_transport_get_extra_info(const cora_transport *transport, const
                : NULL;
 }
 
+/* While a file is being sent what the user wishes takes effect at the end of that. */
+static void set_reading(cora_transport *transport, bool reading)
+{
+    if (!transport->sending_file)
+        transport->kind->set_reading(transport, reading);
+}
+
 void cora_transport_set_protocol(cora_transport *transport, cora_protocol *protocol)
 {
     transport->protocol = protocol;
@@ -298,7 +305,7 @@ void cora_transport_set_protocol(cora_transport *transport, cora_protocol *proto
         return;
     transport->ended = false;
     if (cora_transport_is_reading(transport))
-        transport->kind->set_reading(transport, true);
+        set_reading(transport, true);
 }
 
 cora_protocol *cora_transport_get_protocol(const cora_transport *transport)
@@ -319,7 +326,7 @@ void cora_transport_pause_reading(cora_transport *transport)
     if (!cora_transport_is_reading(transport))
         return;
     transport->reading_paused = true;
-    transport->kind->set_reading(transport, false);
+    set_reading(transport, false);
 }
 
 void cora_transport_resume_reading(cora_transport *transport)
@@ -327,7 +334,7 @@ void cora_transport_resume_reading(cora_transport *transport)
     if (transport->closing || !transport->reading_paused)
         return;
     transport->reading_paused = false;
-    transport->kind->set_reading(transport, true);
+    set_reading(transport, true);
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */
@@ -336,6 +343,8 @@ int cora_transport_writelines(cora_transport *transport, const struct iovec *par
 {
     if (transport->kind->write == NULL)
         return -EOPNOTSUPP;
+    if (transport->sending_file)
+        return -EBUSY;
     return transport->kind->write(transport, parts, count);
 }
 

@@ -54,6 +54,7 @@ struct cora_transport {
     bool closing;        /* reads no more, and will be lost once all is written */
     bool losing;         /* nothing is read or written any more; connection_lost is due, or was */
     bool reading_paused; /* by the user */
+    bool sending_file;   /* neither read nor written by anybody else */
     bool writing_paused; /* the protocol was told so */
 };
 

@@ -1,5 +1,6 @@
 /* Transports over TLS: what a connection is told, what it tells, and what it refuses. */
 #include "support/protocol.h"
+#include "support/sendfile.h"
 #include "support/socket.h"
 #include "support/test.h"
 #include "support/tls.h"
@@ -840,4 +841,98 @@ static int asks_wrongly(void *arg)
 TEST(what_makes_no_sense_is_refused_and_the_socket_stays_the_callers)
 {
     run(asks_wrongly, NULL);
+}
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+struct sending {
+    struct line line;
+    int file;
+    size_t sent;
+    cora_task *task;
+};
+
+static int send_file(void *arg)
+{
+    struct sending *sending = arg;
+
+    return cora_sendfile(sending->line.client.transport, sending->file, 0, SIZE_MAX, true,
+                         &sending->sent);
+}
+
+/* The client sends a file, of which the server does not read all yet. */
+static void begin_to_send(struct sending *sending)
+{
+    struct line *line = &sending->line;
+    int rc;
+
+    init_line(line);
+    rc = open_line(line);
+    assert_int_equal(rc, 0);
+    line->server.silent = true;
+    cora_transport_pause_reading(line->server.transport);
+    sending->file = make_file();
+    sending->task = cora_create_task_arg(send_file, sending);
+    rc = cora_sleep(1);
+    assert_int_equal(rc, 0);
+}
+
+static void finish_to_send(struct sending *sending)
+{
+    int rc;
+
+    cora_transport_resume_reading(sending->line.server.transport);
+    rc = cora_await_unref(sending->task);
+    assert_int_equal(rc, 0);
+    assert_int_equal(sending->sent, BIG);
+    close_fd(sending->file);
+}
+
+static int sends_alone(void *arg)
+{
+    struct sending sending;
+    int rc;
+
+    (void)arg;
+    begin_to_send(&sending);
+    rc = cora_transport_write(sending.line.client.transport, "x", 1);
+    assert_int_equal(rc, -EBUSY);
+    rc = send_file(&sending);
+    assert_int_equal(rc, -EBUSY);
+    finish_to_send(&sending);
+    assert_int_equal(wait_received(&sending.line.server, BIG), 0);
+    assert_int_equal(sending.line.server.received, BIG);
+    close_line(&sending.line);
+    return 0;
+}
+
+TEST(while_a_file_is_sent_nothing_else_is)
+{
+    run(sends_alone, NULL);
+}
+
+static int reads_afterwards(void *arg)
+{
+    struct sending sending;
+    int rc;
+
+    (void)arg;
+    begin_to_send(&sending);
+    cora_transport_pause_reading(sending.line.client.transport);
+    cora_transport_resume_reading(sending.line.client.transport);
+    rc = cora_transport_write(sending.line.server.transport, "meanwhile", 9);
+    assert_int_equal(rc, 0);
+    rc = cora_sleep(1);
+    assert_int_equal(rc, 0);
+    assert_int_equal(sending.line.client.received, 0);
+    finish_to_send(&sending);
+    assert_int_equal(wait_received(&sending.line.client, 9), 0);
+    assert_string_equal(sending.line.client.text, "meanwhile");
+    close_line(&sending.line);
+    return 0;
+}
+
+TEST(what_comes_meanwhile_is_read_afterwards_though_reading_was_resumed)
+{
+    run(reads_afterwards, NULL);
 }
