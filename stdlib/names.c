@@ -8,6 +8,7 @@
 #include <cora/thread.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -105,6 +106,12 @@ static int look_up_numbers(struct lookup *lookup)
     return rc;
 }
 
+/* Of such a number the resolver takes the lower 16 bits. */
+static bool is_beyond_ports(const char *service)
+{
+    return strspn(service, "0123456789") == strlen(service) && strtoul(service, NULL, 10) > 65535;
+}
+
 int cora_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                      struct addrinfo **ret)
 {
@@ -115,7 +122,7 @@ int cora_getaddrinfo(const char *host, const char *service, const struct addrinf
         lookup.hints = *hints;
     if (host != NULL && strlen(host) >= HOST_SIZE)
         return -CORA_EAI_NONAME;
-    if (service != NULL && strlen(service) >= SERVICE_SIZE)
+    if (service != NULL && (strlen(service) >= SERVICE_SIZE || is_beyond_ports(service)))
         return -CORA_EAI_SERVICE;
     rc = look_up_numbers(&lookup);
     if (rc == -CORA_EAI_NONAME) {

@@ -177,6 +177,19 @@ TEST(a_name_too_long_to_be_one_is_not_asked_for)
     assert_int_equal(resolver.asked, 0);
 }
 
+TEST(a_port_is_below_65536)
+{
+    struct addrinfo *list = NULL;
+    int rc;
+
+    rc = cora_getaddrinfo("::1", "65536", &stream, &list);
+    assert_int_equal(rc, -CORA_EAI_SERVICE);
+    rc = cora_getaddrinfo("::1", "65535", &stream, &list);
+    assert_int_equal(rc, 0);
+    assert_int_equal(((struct sockaddr_in6 *)list->ai_addr)->sin6_port, htons(65535));
+    cora_freeaddrinfo(list);
+}
+
 /* ---- names --------------------------------------------------------------------------------- */
 
 static bool is_loopback(const struct addrinfo *a)

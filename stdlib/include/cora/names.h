@@ -32,8 +32,9 @@ struct addrinfo;
 /*
  * The addresses of a host and a service, as getaddrinfo(3): *ret is a list of one or more, the
  * caller's, for cora_freeaddrinfo. Either of the two may be NULL, and hints as well.
- * 0; -CORA_EAI_NONAME and its like (EAI_SYSTEM is the negative errno, EAI_MEMORY -ENOMEM);
- * -ECANCELED; -ENOMEM; -EAGAIN where no thread can be started; -CORA_ENOTASK.
+ * 0; -CORA_EAI_NONAME and its like, as -CORA_EAI_SERVICE for a port above 65535 (EAI_SYSTEM is the
+ * negative errno, EAI_MEMORY -ENOMEM); -ECANCELED; -ENOMEM; -EAGAIN where no thread can be started;
+ * -CORA_ENOTASK.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_getaddrinfo(const char *host, const char *service,
                                                             const struct addrinfo *hints,
