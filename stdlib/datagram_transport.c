@@ -210,7 +210,8 @@ static int send_to(cora_transport *transport, const void *data, size_t size,
         if (address != NULL && !is_same(address, &self->remote))
             return -EINVAL;
         address = is_connected(self) ? NULL : &self->remote;
-    } else if (address == NULL || address->length > sizeof address->storage) {
+    } else if (address == NULL || address->length == 0 ||
+               address->length > sizeof address->storage) {
         return -EINVAL;
     }
     if (transport->losing) {

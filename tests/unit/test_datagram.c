@@ -70,7 +70,7 @@ TEST(datagrams_come_and_go_empty_ones_too)
 static int is_particular(void *arg)
 {
     struct endpoint server = {.transport = NULL}, client = {.transport = NULL};
-    cora_address elsewhere, too_long = {.length = sizeof elsewhere.storage + 1};
+    cora_address elsewhere, none = {0}, too_long = {.length = sizeof elsewhere.storage + 1};
     char port[8];
     cora_datagram_options options = {.remote_host = "127.0.0.1"};
     int rc;
@@ -78,6 +78,8 @@ static int is_particular(void *arg)
     (void)arg;
     open_datagram(&server, &on_loopback);
     rc = cora_transport_sendto(server.transport, "x", 1, NULL);
+    assert_int_equal(rc, -EINVAL);
+    rc = cora_transport_sendto(server.transport, "x", 1, &none);
     assert_int_equal(rc, -EINVAL);
     rc = cora_transport_sendto(server.transport, "x", 1, &too_long);
     assert_int_equal(rc, -EINVAL);
