@@ -133,8 +133,9 @@ CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_server_start_serving(cora_server
 
 /*
  * Starts accepting, and waits until it is cancelled or the server is closed: then closes it and its
- * connections, waits until they are gone, and returns -ECANCELED. -EBUSY while another task serves
- * it; else as start_serving.
+ * connections, waits until they are gone, and returns -ECANCELED. A peer that does not read what is
+ * still to be sent holds that up; cancelled once more it waits no longer. -EBUSY while another task
+ * serves it; else as start_serving.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_server_serve_forever(cora_server *server);
 

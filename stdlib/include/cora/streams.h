@@ -19,7 +19,8 @@
  * A reader and a writer are the two faces of one connection, and one object: a reference to either
  * keeps both. Who is given the two for good has one reference, for cora_stream_writer_unref (or
  * _reader_unref, which is the same). When the last one goes the connection is closed, as far as it
- * is not yet, and what was written is still sent.
+ * is not yet, and what was written is still sent, however long the peer takes to read it:
+ * cora_transport_abort, of the writer's transport, waits for nobody.
  *
  * What is read by a call that does not know its length beforehand is handed over in the reader's
  * own memory: it is the caller's, to change it too, until the next call that reads from this
