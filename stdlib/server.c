@@ -290,6 +290,13 @@ static void pause_accepting(struct listener *listener)
         cora_fd_watch_stop_reading(&listener->watch);
 }
 
+/* Who hears of it may close the server, so nothing of it is touched afterwards. */
+static void pause_and_report(struct listener *listener, int error, const char *message)
+{
+    pause_accepting(listener);
+    report(listener->server, error, message);
+}
+
 /* Whether to try the next one at once. */
 static bool on_accept_failed(struct listener *listener, int error)
 {
@@ -303,11 +310,10 @@ static bool on_accept_failed(struct listener *listener, int error)
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-        pause_accepting(listener); /* before, for who hears of it may close the server */
-        report(listener->server, -error, "socket.accept() out of system resource");
+        pause_and_report(listener, -error, "socket.accept() out of system resource");
         return false;
-    default:
-        report(listener->server, -error, "socket.accept() failed");
+    default: /* perhaps for good, as where the socket was shut down */
+        pause_and_report(listener, -error, "socket.accept() failed");
         return false;
     }
 }

@@ -875,6 +875,27 @@ TEST(a_factory_may_close_the_server_under_itself)
     assert_int_equal(reports.error, -ECONNABORTED);
 }
 
+static int is_shut_down(void *arg)
+{
+    struct lobby lobby = {0};
+    cora_server *server = serve_lobby(&lobby, NULL);
+    int fd;
+
+    (void)arg;
+    assert_int_equal(cora_server_sockets(server, &fd, 1), 1);
+    assert_int_equal(shutdown(fd, SHUT_RDWR), 0);
+    assert_int_equal(cora_sleep(2.5), 0);
+    end(server);
+    return 0;
+}
+
+TEST(a_socket_that_is_shut_down_is_reported_once_a_second)
+{
+    run(is_shut_down);
+    assert_int_equal(reports.count, 3);
+    assert_int_equal(reports.error, -EINVAL);
+}
+
 static int waits_for_own(void *arg)
 {
     return ((int (*)(cora_server * server)) arg)(own_server);

@@ -10,8 +10,8 @@
  * A server makes a protocol by its factory and a transport for each connection; there is no task
  * for them. Factory and protocol run in a copy, made for this connection, of the context in which
  * the server was created. A connection for which there is no protocol or no transport is closed and
- * reported; the others do not notice. Where accept gets no descriptor or no memory, that is
- * reported and tried again a second later.
+ * reported; the others do not notice. Where accept fails, for want of descriptors or memory say,
+ * that is reported and tried again a second later.
  *
  * A server is a counted reference. It keeps itself until it is closed and its last connection is
  * lost, so giving back yours never ends it; serve_forever and wait_closed keep it as well, until
