@@ -357,7 +357,7 @@ int cora_transport_write(cora_transport *transport, const void *data, size_t siz
 
 void cora__transport_wrote_in_vain(cora_transport *transport, const char *what)
 {
-    cora_exception_context context = {.message = what};
+    cora_exception_context context = {.message = what, .error = transport->error};
 
     if (++transport->writes_in_vain >= WRITES_IN_VAIN)
         cora_loop_call_exception_handler(transport->loop, &context);

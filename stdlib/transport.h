@@ -117,7 +117,8 @@ void cora__transport_protocol_failed(cora_transport *transport, int error, const
 void cora__transport_maybe_pause(cora_transport *transport, size_t waiting);
 void cora__transport_maybe_resume(cora_transport *transport, size_t waiting);
 
-/* A write to a lost connection: reported from the fifth on, as `what`. */
+/* A write to a lost connection: from the fifth on reported as `what`, with the error of its loss.
+ */
 void cora__transport_wrote_in_vain(cora_transport *transport, const char *what);
 
 /* Memory of the loop's to receive into, for as long as nobody else is called. */

@@ -335,6 +335,7 @@ TEST(a_write_to_nobody_is_an_error_and_raises_no_signal)
     assert_string_equal(trace_text, "made lost EPIPE ");
     assert_string_equal(reports.message,
                         "pipe closed by peer or os.write(pipe, data) raised exception.");
+    assert_int_equal(reports.error, -EPIPE);
 }
 
 /* Somebody else's signal stays where it is. */

@@ -71,7 +71,7 @@ CORA_API bool cora_transport_is_reading(const cora_transport *transport);
 /*
  * Sends `size` bytes, or copies what cannot be sent at once. 0, also where the connection is lost
  * by it or was before: the protocol is told by connection_lost; a writer that goes on and on is
- * reported, from the fifth such write. Negative: nothing of it was sent.
+ * reported, with that error, from the fifth such write. Negative: nothing of it was sent.
  * -EPIPE after write_eof; -EBUSY while a file is being sent (cora_sendfile); -EOPNOTSUPP for a
  * transport that cannot be written to. -ENOMEM: some of it may have been sent, so the connection is
  * lost.
