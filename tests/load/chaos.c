@@ -362,7 +362,7 @@ static int chaos(void *arg)
     cora_ssl_context *for_clients = tls_server();
     cora_ssl_options ssl = {
         .context = for_clients, .ssl_handshake_timeout = 0.2, .ssl_shutdown_timeout = 0.05};
-    cora_server *server, *tls;
+    cora_server *server = NULL, *tls = NULL;
     int rc;
 
     clients = tls_trusting_client();
