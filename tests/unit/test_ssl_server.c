@@ -5,6 +5,7 @@
 #include "support/tls.h"
 #include "support/virtual.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -179,6 +180,61 @@ TEST(a_handshake_that_fails_is_reported_and_harms_nobody_else)
 {
     run(refuses_one_of_three, NULL);
     assert_int_equal(reports.count, 2);
+}
+
+/* Takes the number of the descriptor that was just closed. */
+struct grabber {
+    cora_protocol protocol;
+    int fd;
+};
+
+static void grab(void *arg)
+{
+    ((struct grabber *)arg)->fd = dup(0);
+}
+
+static void grab_soon(cora_protocol *self, int error)
+{
+    int rc = cora_loop_call_soon(cora_get_running_loop(), grab, self, NULL);
+
+    (void)error;
+    assert_int_equal(rc, 0);
+}
+
+static cora_protocol *make_grabber(void *arg)
+{
+    static const cora_protocol_methods methods = {.connection_lost = grab_soon};
+    struct grabber *self = arg;
+
+    self->protocol.methods = &methods;
+    return &self->protocol;
+}
+
+static int closes_once(void *arg)
+{
+    struct setting setting;
+    struct lobby lobby = {0};
+    struct grabber grabber = {.fd = -1};
+    cora_server *server;
+    int rc;
+
+    (void)arg;
+    init_setting(&setting);
+    setting.client_ssl.server_hostname = "example.org";
+    server = serve_lobby(&lobby, &setting.server);
+    rc = cora_create_connection(make_grabber, &grabber, "localhost", port_of(server),
+                                &setting.client, NULL);
+    assert_int_equal(rc, -CORA_ECERTVERIFY);
+    assert_true(fcntl(grabber.fd, F_GETFD) >= 0);
+    close_fd(grabber.fd);
+    end(server);
+    clear_setting(&setting);
+    return 0;
+}
+
+TEST(a_handshake_that_fails_closes_its_socket_once)
+{
+    run(closes_once, NULL);
 }
 
 static int closes_its_clients(void *arg)
