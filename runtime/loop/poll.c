@@ -108,8 +108,9 @@ void cora__poller_wake(struct cora_loop *loop)
 
     if (atomic_exchange(&poller->woken, true) || !atomic_load(&poller->asleep))
         return;
-    if (write(poller->wake_fd[1], &one, sizeof one) < 0)
-        return; /* it is full, and so has been written to */
+    /* Where it cannot be written to it is full, and so has been written to. */
+    while (write(poller->wake_fd[1], &one, sizeof one) < 0 && errno == EINTR)
+        continue;
 }
 
 /* An exchange, where a store would do: under qemu, of AArch64 on x86-64, the load passes a store.

@@ -242,7 +242,9 @@ WRAP(ssize_t, splice, of_socket(in), ERRORS(EINTR, EAGAIN, SHORT, EINVAL, EPIPE)
      (in, from, out, to, (size_t)-fault, flags), (in, from, out, to, size, flags))
 WRAP(ssize_t, read, of_any(fd), ERRORS(EINTR, EAGAIN, SHORT, EIO),
      (int fd, void *buffer, size_t size), (fd, buffer, (size_t)-fault), (fd, buffer, size))
-WRAP(ssize_t, write, of_any(fd), ERRORS(EINTR, EAGAIN, SHORT, EPIPE),
+/* Of an eventfd, 8 bytes: it can be interrupted, or be full, and then it wakes all the same. */
+WRAP(ssize_t, write, of_any(fd),
+     size == sizeof(uint64_t) ? ERRORS(EINTR) : ERRORS(EINTR, EAGAIN, SHORT, EPIPE),
      (int fd, const void *data, size_t size), (fd, data, (size_t)-fault), (fd, data, size))
 WRAP(ssize_t, pread, of_any(fd), ERRORS(EINTR, SHORT, EIO),
      (int fd, void *buffer, size_t size, off_t offset), (fd, buffer, (size_t)-fault, offset),

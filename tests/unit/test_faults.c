@@ -1,5 +1,6 @@
 /* Every system call fails in turn, in every way that it knows: all comes to an end, and is closed.
  */
+#include "support/allocation.h"
 #include "support/faults.h"
 #include "support/protocol.h"
 #include "support/server.h"
@@ -8,6 +9,7 @@
 #include "support/virtual.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -235,4 +237,146 @@ TEST(a_connection_to_a_path)
 
     run(connect_to_path, name, 12, 4);
     close_fd(listener);
+}
+
+/* ---- streams -------------------------------------------------------------------------------- */
+
+static int echo_lines(cora_stream_reader *reader, cora_stream_writer *writer, void *arg)
+{
+    ssize_t size;
+    char *line;
+    int rc = 0;
+
+    (void)arg;
+    while (rc == 0 && (size = cora_stream_reader_readline(reader, &line)) > 0) {
+        rc = cora_stream_writer_write(writer, line, (size_t)size);
+        if (rc == 0)
+            rc = cora_stream_writer_drain(writer);
+    }
+    return rc;
+}
+
+static int exchange(cora_stream_reader *reader, cora_stream_writer *writer)
+{
+    char *line = NULL;
+    ssize_t size;
+    int rc = cora_stream_writer_writelines(writer, (struct iovec[]){{"hel", 3}, {"lo\n", 3}}, 2);
+
+    if (rc == 0)
+        rc = cora_stream_writer_drain(writer);
+    if (rc < 0)
+        return rc;
+    size = cora_stream_reader_readline(reader, &line);
+    if (size <= 0)
+        return size < 0 ? (int)size : -ECONNRESET;
+    assert_int_equal(size, 6);
+    assert_memory_equal(line, "hello\n", 6);
+    return 0;
+}
+
+static int converse_with(const cora_server *server)
+{
+    cora_stream_reader *reader;
+    cora_stream_writer *writer;
+    struct sockaddr_in address;
+    cora_timeout timeout;
+    char port[8];
+    int fd, rc;
+
+    assert_int_equal(cora_server_sockets(server, &fd, 1), 1);
+    if (getsockname(fd, (struct sockaddr *)&address, &(socklen_t){sizeof address}) < 0)
+        return -errno;
+    snprintf(port, sizeof port, "%u", ntohs(address.sin_port));
+    rc = cora_open_connection("127.0.0.1", port, NULL, &reader, &writer);
+    if (rc < 0)
+        return rc;
+    cora_timeout_enter(&timeout, 100);
+    rc = cora_timeout_exit(&timeout, exchange(reader, writer));
+    assert_int_not_equal(rc, -ETIMEDOUT); /* of those who wait none is forgotten */
+    cora_stream_writer_unref(writer);
+    return rc;
+}
+
+static void count_reports(cora_loop *loop, const cora_exception_context *context, void *arg)
+{
+    (void)loop, (void)context;
+    ++*(int *)arg;
+}
+
+static int converse(void *arg)
+{
+    int reported = 0, rc;
+    cora_server *server;
+
+    (void)arg;
+    cora_loop_set_exception_handler(cora_get_running_loop(), count_reports, &reported);
+    rc = cora_start_server(echo_lines, NULL, "127.0.0.1", "0", NULL, &server);
+    if (rc < 0)
+        return rc;
+    rc = converse_with(server);
+    cora_server_close(server);
+    cora_server_close_clients(server);
+    assert_int_equal(cora_server_wait_closed(server), 0);
+    cora_server_unref(server);
+    assert_true(fault_was_met() || allocation_was_refused() || reported == 0);
+    cora_loop_set_exception_handler(cora_get_running_loop(), NULL, NULL);
+    return rc;
+}
+
+TEST(a_talk_between_streams)
+{
+    run(converse, NULL, 60, 25);
+}
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+static int ask_cat(void *arg)
+{
+    static const char *const argv[] = {"/bin/cat", NULL};
+    const cora_subprocess_options options = {.in = CORA_SUBPROCESS_PIPE,
+                                             .out = CORA_SUBPROCESS_PIPE};
+    cora_process_output output = {0};
+    cora_process *process;
+    int rc = cora_create_subprocess_exec(argv, &options, &process);
+
+    (void)arg;
+    if (rc < 0)
+        return rc;
+    rc = cora_process_communicate(process, "hello", 5, &output);
+    if (rc == 0 && !fault_was_met()) {
+        assert_int_equal(output.out_size, 5);
+        assert_memory_equal(output.out, "hello", 5);
+    }
+    cora_process_output_clear(&output);
+    cora_process_unref(process);
+    return rc;
+}
+
+TEST(a_process_that_is_asked)
+{
+    run(ask_cat, NULL, 20, 15);
+}
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+static int read_own_program(void *arg)
+{
+    cora_file *file;
+    char start[4];
+    size_t size;
+    int rc = cora_file_open(&file, "/proc/self/exe", O_RDONLY, 0), closed;
+
+    (void)arg;
+    if (rc < 0)
+        return rc;
+    rc = cora_file_read_all(file, start, sizeof start, &size);
+    if (rc == 0 && size == sizeof start)
+        assert_memory_equal(start, "\177ELF", 4);
+    closed = cora_file_close(file);
+    return rc < 0 ? rc : closed;
+}
+
+TEST(a_file_that_is_read)
+{
+    run(read_own_program, NULL, 4, 8);
 }
