@@ -70,6 +70,9 @@ static int next_in_order(void)
 
 /* ---- each in turn -------------------------------------------------------------------------- */
 
+/* Calls are made by threads, too. */
+static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static struct {
     bool on;
     int count;        /* calls so far */
@@ -81,10 +84,16 @@ static struct {
 
 bool fault_was_met(void)
 {
-    return turn.met;
+    bool was_met;
+
+    pthread_mutex_lock(&turn_lock);
+    was_met = turn.met;
+    pthread_mutex_unlock(&turn_lock);
+    return was_met;
 }
 
-static int next_in_turn(const char *name, const int *errors)
+/* The lock is held. */
+static int take_turn(const char *name, const int *errors)
 {
     if (!turn.on || ++turn.count != turn.at)
         return 0;
@@ -96,6 +105,16 @@ static int next_in_turn(const char *name, const int *errors)
             return errors[i];
         }
     return 0;
+}
+
+static int next_in_turn(const char *name, const int *errors)
+{
+    int fault;
+
+    pthread_mutex_lock(&turn_lock);
+    fault = take_turn(name, errors);
+    pthread_mutex_unlock(&turn_lock);
+    return fault;
 }
 
 /* What goes wrong in a scenario. */
