@@ -278,10 +278,10 @@ static int converse_with(const cora_server *server)
 {
     cora_stream_reader *reader;
     cora_stream_writer *writer;
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     cora_timeout timeout;
     char port[8];
-    int fd, rc;
+    int fd = -1, rc;
 
     assert_int_equal(cora_server_sockets(server, &fd, 1), 1);
     if (getsockname(fd, (struct sockaddr *)&address, &(socklen_t){sizeof address}) < 0)
@@ -306,7 +306,7 @@ static void count_reports(cora_loop *loop, const cora_exception_context *context
 static int converse(void *arg)
 {
     int reported = 0, rc;
-    cora_server *server;
+    cora_server *server = NULL;
 
     (void)arg;
     cora_loop_set_exception_handler(cora_get_running_loop(), count_reports, &reported);
