@@ -20,7 +20,7 @@ command -v "$compiler" >/dev/null || {
 
 count=0
 failed=0
-for file in runtime/include/cora/*.h stdlib/include/*.h stdlib/include/cora/*.h; do
+for file in $(find runtime/include stdlib/include -name '*.h'); do
     header=${file#*/include/}
     count=$((count + 1))
     # shellcheck disable=SC2086 # several options

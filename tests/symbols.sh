@@ -10,7 +10,7 @@ map=runtime/cora.map
 
 declared()
 {
-    awk -f tests/api.awk runtime/include/cora/*.h stdlib/include/cora/*.h | awk '{ print $2 }' | sort -u
+    find runtime/include stdlib/include -name '*.h' | xargs awk -f tests/api.awk | awk '{ print $2 }' | sort -u
 }
 
 case $1 in
