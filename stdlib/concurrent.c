@@ -4,11 +4,12 @@
  */
 #include "concurrent.h"
 
+#include "deadline.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum state { PENDING, RUNNING, CANCELLED, FINISHED };
 
@@ -24,24 +25,6 @@ struct cora_concurrent_future {
 
 /* ---- life ---------------------------------------------------------------------------- */
 
-#ifdef __APPLE__ /* where conditions know no other clock */
-static const clockid_t wait_clock = CLOCK_REALTIME;
-#else
-static const clockid_t wait_clock = CLOCK_MONOTONIC;
-#endif
-
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-#ifndef __APPLE__
-    pthread_condattr_setclock(&attributes, wait_clock);
-#endif
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 cora_concurrent_future *cora_concurrent_future_create(void)
 {
     struct cora_concurrent_future *future = calloc(1, sizeof *future);
@@ -50,7 +33,7 @@ cora_concurrent_future *cora_concurrent_future_create(void)
         return NULL;
     atomic_init(&future->refs, 1);
     pthread_mutex_init(&future->lock, NULL);
-    init_condition(&future->completed);
+    cora__cond_init(&future->completed);
     future->last = &future->callbacks;
     return future;
 }
@@ -119,48 +102,19 @@ void *cora_concurrent_future_value(cora_concurrent_future *future)
     return value;
 }
 
-static struct timespec deadline_in(double timeout)
-{
-    struct timespec deadline;
-    double whole = floor(timeout);
-
-    clock_gettime(wait_clock, &deadline);
-    deadline.tv_sec += (time_t)whole;
-    deadline.tv_nsec += (long)((timeout - whole) * 1e9);
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000;
-    }
-    return deadline;
-}
-
-/* The lock is held. */
-static void wait_until_done(struct cora_concurrent_future *future, double timeout)
-{
-    static const double longest = 1e9; /* seconds: for ever, and no overflow */
-    struct timespec deadline;
-
-    if (timeout >= longest) {
-        while (!is_done(future))
-            pthread_cond_wait(&future->completed, &future->lock);
-    } else if (timeout > 0) {
-        deadline = deadline_in(timeout);
-        while (!is_done(future) &&
-               pthread_cond_timedwait(&future->completed, &future->lock, &deadline) == 0)
-            continue;
-    }
-}
-
 int cora_concurrent_future_result(cora_concurrent_future *future, double timeout)
 {
-    int outcome;
+    double deadline;
+    int outcome, rc = 0;
 
     if (future == NULL)
         return -ENOMEM;
     if (isnan(timeout))
         return -EINVAL;
+    deadline = cora__deadline(timeout);
     pthread_mutex_lock(&future->lock);
-    wait_until_done(future, timeout);
+    while (!is_done(future) && rc == 0)
+        rc = cora__cond_wait(&future->completed, &future->lock, deadline);
     outcome = is_done(future) ? future->outcome : -ETIMEDOUT;
     pthread_mutex_unlock(&future->lock);
     return outcome;
