@@ -224,3 +224,12 @@ int cora_gather(cora_future *const futures[], size_t count, int results[], unsig
     cora_future_unref(future);
     return rc;
 }
+
+int cora_gather_unref(cora_future *const futures[], size_t count, int results[], unsigned flags)
+{
+    int rc = cora_gather(futures, count, results, flags);
+
+    for (size_t i = 0; i < count; i++)
+        cora_future_unref(futures[i]);
+    return rc;
+}

@@ -549,6 +549,55 @@ TEST(a_future_that_is_null_is_refused_and_none_is_waited_for)
     assert_int_equal(rc, 4);
 }
 
+static int gather_and_unref(void *arg)
+{
+    int results[3];
+    int rc;
+
+    (void)arg;
+    cora_task *twice = cora_create_task(child, .hops = 1, .result = 11);
+    cora_task *tasks[] = {cora_create_task(child, .hops = 3, .result = 10), twice,
+                          cora_task_ref(twice)};
+
+    rc = cora_gather_unref(tasks, 3, results, 0);
+    assert_int_equal(rc, 0);
+    assert_int_equal(results[0], 10);
+    assert_int_equal(results[1], 11);
+    assert_int_equal(results[2], 11);
+    return 0;
+}
+
+TEST(gather_unref_gives_back_a_reference_for_each_time_a_task_is_given)
+{
+    int rc = run_virtual(gather_and_unref, NULL);
+
+    assert_int_equal(rc, 0);
+    assert_int_equal(reports.count, 0);
+}
+
+/* The last reference to an error that nobody has asked for tells that it goes. */
+static int gather_null_and_unref(void *arg)
+{
+    cora_future *future = cora_loop_create_future(cora_get_running_loop());
+    cora_future *futures[] = {NULL, future};
+    int rc = cora_future_set_exception(future, -EIO);
+
+    (void)arg;
+    assert_int_equal(rc, 0);
+    rc = cora_gather_unref(futures, 2, NULL, 0);
+    assert_int_equal(rc, -ENOMEM);
+    assert_int_equal(reports.count, 1);
+    assert_int_equal(reports.error, -EIO);
+    return 0;
+}
+
+TEST(gather_unref_gives_the_references_back_also_where_it_refuses_to_wait)
+{
+    int rc = run_virtual(gather_null_and_unref, NULL);
+
+    assert_int_equal(rc, 0);
+}
+
 TEST(gather_outside_a_task_is_refused)
 {
     cora_loop *loop = virtual_loop();

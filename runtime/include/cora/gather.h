@@ -28,6 +28,14 @@ CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_gather(cora_future *const future
                                                        int results[], unsigned flags);
 
 /*
+ * cora_gather, then cora_future_unref of each that is not NULL, whatever it returns: for tasks that
+ * were created only to be gathered. One that is given twice is given back twice.
+ */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_gather_unref(cora_future *const futures[],
+                                                             size_t count, int results[],
+                                                             unsigned flags);
+
+/*
  * gather(...) without await: a future of the same, a reference, for cora_await and
  * cora_future_unref. Its value (cora_future_value) is an array of the `count` outcomes, valid as
  * long as it. NULL without memory, where a future is NULL, where they belong to different loops,
