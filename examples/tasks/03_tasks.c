@@ -1,12 +1,13 @@
 /*
- * 02_tasks.c: two things at a time.
+ * 03_tasks.c: two things at a time.
  *
  * What to notice: cora_create_task takes the arguments by name, as a Python call would; they are
  * the members of `struct square_args`, named after the function, and are copied into the task. The
  * result comes back as the task's outcome. The two tasks sleep side by side, so the program takes
- * as long as the slower one. Each reference that create_task gave is given back, also on an error.
+ * as long as the slower one. Each reference that create_task gave is given back, also on an error:
+ * cora_await_unref waits and does that.
  */
-#include <cora/run.h>
+#include <cora.h>
 
 #include <stdio.h>
 
@@ -30,8 +31,8 @@ static int add_squares(void *arg)
 {
     (void)arg;
 
-    cora_task *slow = cora_create_task(square, .number = 3, .delay = 0.2);
-    cora_task *fast = cora_create_task(square, .number = 4, .delay = 0.1);
+    cora_task *slow = cora_create_task(square, .number = 3, .delay = 0.1);
+    cora_task *fast = cora_create_task(square, .number = 4, .delay = 0.01);
     int nine = cora_await_unref(slow);
     int sixteen = cora_await_unref(fast);
 
@@ -46,6 +47,6 @@ int main(void)
     int rc = cora_run(add_squares, NULL);
 
     if (rc < 0)
-        fprintf(stderr, "02_tasks: %s\n", cora_strerror(rc));
-    return rc < 0 ? 1 : 0;
+        fprintf(stderr, "03_tasks: %s\n", cora_strerror(rc));
+    return rc < 0;
 }
