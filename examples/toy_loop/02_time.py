@@ -1,4 +1,4 @@
-# step2_time.py: a coroutine yields until when it sleeps, and while all do the loop sleeps as well.
+# 02_time.py: a coroutine yields until when it sleeps, and while all do the loop sleeps as well.
 import time
 from bisect import insort
 from collections import deque

@@ -1,4 +1,4 @@
-# step1_round_robin.py: two coroutines take turns until both are exhausted.
+# 01_round_robin.py: two coroutines take turns until both are exhausted.
 
 
 def count(name, to):

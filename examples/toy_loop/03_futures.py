@@ -1,5 +1,5 @@
-# step4_tasks.py: a task is a coroutine that the loop drives, and a future: others wait for its
-# outcome.
+# 03_futures.py: a coroutine yields a future, an outcome that is not there yet, and goes on when
+# somebody sets it.
 import time
 from bisect import insort
 from collections import deque
@@ -32,32 +32,6 @@ def set_outcome(future, outcome):
         ready.append(future.waiting.popleft())
 
 
-# ---- tasks ---------------------------------------------------------------------------------------
-
-
-class Task(Future):
-    def __init__(self, coroutine):
-        super().__init__()
-        self.coroutine = coroutine
-        ready.append(self)
-
-
-def step(task):
-    try:
-        future = next(task.coroutine)
-    except StopIteration as end:
-        set_outcome(task, end.value)
-        return
-    future.waiting.append(task)
-
-
-def gather(tasks):
-    outcomes = []
-    for task in tasks:
-        outcomes.append((yield from await_(task)))
-    return outcomes
-
-
 # ---- time ----------------------------------------------------------------------------------------
 
 
@@ -80,6 +54,14 @@ def wait_for_timers():
 # ---- the loop ------------------------------------------------------------------------------------
 
 
+def step(coroutine):
+    try:
+        future = next(coroutine)
+    except StopIteration:
+        return
+    future.waiting.append(coroutine)
+
+
 def run():
     global now
     now = time.monotonic()
@@ -92,19 +74,21 @@ def run():
 
 # ---- a program on it -----------------------------------------------------------------------------
 
-
-def count_sheep(sheep):
-    for _ in range(sheep):
-        yield from sleep_for(0.01)
-    print(f"{sheep} sheep counted")
-    return sheep
+bread = Future()
 
 
-def main_task():
-    tasks = [Task(count_sheep(sheep)) for sheep in (5, 1, 3)]
-    outcomes = yield from gather(tasks)
-    print("outcomes:", *outcomes)
+def bake():
+    print("baker: in the oven")
+    yield from sleep_for(0.02)
+    print("baker: 3 loaves are done")
+    set_outcome(bread, 3)
 
 
-Task(main_task())
+def eat(name):
+    print(f"{name}: waits for bread")
+    loaves = yield from await_(bread)
+    print(f"{name}: sees {loaves} loaves")
+
+
+ready.extend([eat("Ann"), bake(), eat("Ben")])
 run()

@@ -1,5 +1,5 @@
 /*
- * step1_round_robin.c: two coroutines take turns until both are exhausted.
+ * 01_round_robin.c: two coroutines take turns until both are exhausted.
  *
  * What to notice: this is the whole loop of many tutorials, and it has the one thing that makes all
  * others possible: a function can stop in its middle and go on there. Who yields says no more than

@@ -1,6 +1,5 @@
-# step5_io.py: the loop also waits for descriptors, all at once, by poll(2).
+# 06_cancellation.py: a task can be cancelled where it waits.
 import math
-import os
 import select
 import time
 from collections import deque
@@ -8,6 +7,10 @@ from collections import deque
 ready = deque()
 waits = []  # the first to be due first
 now = 0
+
+
+class Cancelled(Exception):
+    pass
 
 
 class Future:
@@ -28,12 +31,16 @@ class Task(Future):
     def __init__(self, coroutine):
         super().__init__()
         self.coroutine = coroutine
+        self.waits_for = None
+        self.cancelled = False  # its wait is to raise Cancelled
         ready.append(self)
 
 
 def await_(future):
     if not future.done:
         yield future
+    if isinstance(future.outcome, Exception):
+        raise future.outcome
     return future.outcome
 
 
@@ -46,11 +53,25 @@ def set_outcome(future, outcome):
 
 def step(task):
     try:
-        future = next(task.coroutine)
+        future = task.coroutine.throw(Cancelled()) if task.cancelled else next(task.coroutine)
     except StopIteration as end:
+        task.waits_for = None
         set_outcome(task, end.value)
+    except Cancelled as error:
+        task.waits_for = None
+        set_outcome(task, error)
+    else:
+        task.cancelled = False
+        task.waits_for = future
+        future.waiting.append(task)
+
+
+def cancel(task):
+    task.cancelled = not task.done
+    if task.waits_for is None or task.waits_for.done:
         return
-    future.waiting.append(task)
+    task.waits_for.waiting.remove(task)
+    ready.append(task)
 
 
 # ---- time and descriptors ------------------------------------------------------------------------
@@ -60,8 +81,10 @@ def wait_for(seconds, fd):
     wait = Wait(now + seconds, fd)
     waits.append(wait)
     waits.sort(key=lambda wait: wait.deadline)
-    yield from await_(wait)
-    waits.remove(wait)
+    try:
+        yield from await_(wait)
+    finally:
+        waits.remove(wait)
 
 
 def wait_for_any():
@@ -91,27 +114,22 @@ def run():
 
 # ---- a program on it -----------------------------------------------------------------------------
 
-fds = os.pipe()
+
+def wait_for_ever():
+    try:
+        yield from wait_for(math.inf, -1)
+    except Cancelled:
+        print("waiter: cancelled, cleans up")
+        raise
 
 
-def write_words():
-    for word in ("do", "one", "thing"):
-        yield from wait_for(0.01, -1)
-        os.write(fds[1], word.encode())
-    os.close(fds[1])
+def give_up(waiter):
+    yield from wait_for(0.02, -1)
+    cancel(waiter)
+    yield from await_(waiter)
 
 
-def read_words():
-    while True:
-        yield from wait_for(math.inf, fds[0])
-        word = os.read(fds[0], 16)
-        if not word:
-            break
-        print(f"reader: {word.decode()}")
-    print("reader: that was all")
-    os.close(fds[0])
-
-
-Task(read_words())
-Task(write_words())
+waiter = Task(wait_for_ever())
+timeout = Task(give_up(waiter))
 run()
+print("timeout: it has ended" if isinstance(timeout.outcome, Cancelled) else "timeout: too late")

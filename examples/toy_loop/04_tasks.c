@@ -1,5 +1,5 @@
 /*
- * step4_tasks.c: a task is a coroutine that the loop drives, and a future: others wait for its
+ * 04_tasks.c: a task is a coroutine that the loop drives, and a future: others wait for its
  * outcome.
  *
  * What to notice: the one new thing is that a task begins with a future, and that its end sets it.

@@ -1,5 +1,5 @@
 /*
- * step2_time.c: a coroutine yields until when it sleeps, and while all do the loop sleeps as well.
+ * 02_time.c: a coroutine yields until when it sleeps, and while all do the loop sleeps as well.
  *
  * What to notice: what is yielded is for the loop, not for the caller: "do not come back before".
  * Three dishes are ready in the time of the longest, not in the sum, and nobody asks meanwhile.

@@ -1,5 +1,5 @@
 /*
- * step3_futures.c: a coroutine yields a future, an outcome that is not there yet, and goes on when
+ * 03_futures.c: a coroutine yields a future, an outcome that is not there yet, and goes on when
  * somebody sets it.
  *
  * What to notice: the loop no longer knows what is waited for. A sleep is a future that a timer

@@ -1,5 +1,5 @@
 /*
- * step6_cancellation.c: a task can be cancelled where it waits.
+ * 06_cancellation.c: a task can be cancelled where it waits.
  *
  * What to notice: a cancellation is an error that a wait returns, no more. So all who wait on the
  * way give back what they hold, here a place in a queue and one among the waits, and the task

@@ -1,5 +1,5 @@
 /*
- * step5_io.c: the loop also waits for descriptors, all at once, by poll(2).
+ * 05_io.c: the loop also waits for descriptors, all at once, by poll(2).
  *
  * What to notice: a wait is a future with a deadline or a descriptor (or both), and the loop has
  * one place where it rests: a single poll for all descriptors, as long as the first deadline
