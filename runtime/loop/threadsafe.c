@@ -89,6 +89,19 @@ int cora_trigger_fire(cora_trigger *self)
     return cora__loop_push_threadsafe(trigger->loop, &trigger->handle);
 }
 
+/* Wherever it waits: what is in no list points to itself. */
+bool cora_trigger_cancel(cora_trigger *self)
+{
+    struct trigger *trigger = (struct trigger *)self;
+    bool queued;
+
+    pthread_mutex_lock(&trigger->loop->foreign_lock);
+    queued = !cora__list_empty(&trigger->handle.link);
+    cora__list_remove(&trigger->handle.link);
+    pthread_mutex_unlock(&trigger->loop->foreign_lock);
+    return queued;
+}
+
 /* ---- holds --------------------------------------------------------------------------------- */
 
 void cora_loop_hold(cora_loop *loop)

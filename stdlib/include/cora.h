@@ -40,6 +40,7 @@
 #include <cora/task.h>
 #include <cora/task_group.h>
 #include <cora/thread.h>
+#include <cora/threading.h>
 #include <cora/timeout.h>
 #include <cora/transport.h>
 #include <cora/wait.h>

@@ -114,6 +114,12 @@ CORA_API void cora_trigger_set_context(cora_trigger *trigger, cora_context *cont
 /* From any thread: fn(arg) runs in the loop. 0, or -CORA_ECLOSED: neither fn nor drop will. */
 CORA_API CORA_MUST_CHECK int cora_trigger_fire(cora_trigger *trigger);
 
+/*
+ * In the loop's thread: keeps a trigger that was fired from running; its storage may go then, as
+ * long as nobody fires it meanwhile. Whether it was on its way.
+ */
+CORA_API bool cora_trigger_cancel(cora_trigger *trigger);
+
 /* Keeps the callback from running, at any time before it starts. NULL is accepted. */
 CORA_API void cora_handle_cancel(cora_handle *handle);
 CORA_API bool cora_handle_cancelled(const cora_handle *handle);

@@ -24,14 +24,21 @@ CORA_BEGIN_DECLS
 /* Which of two items comes first: negative, 0 or positive, as for qsort. */
 typedef int cora_queue_compare(const void *a, const void *b);
 
+/* What a queue holds, this one's or <cora/threading/queue.h>'s. Its members are private. */
+typedef struct cora_queue_items {
+    void **items_;
+    size_t room_, first_, count_;
+    cora_queue_compare *compare_;
+    bool lifo_;
+} cora_queue_items;
+
 /* Storage of the caller's; must stay where it is while somebody waits. Its members are private. */
 typedef struct cora_queue {
     cora_wait_queue getters_, putters_;
     cora_event finished_;
-    void **items_;
-    size_t room_, first_, count_, maxsize_, unfinished_;
-    cora_queue_compare *compare_;
-    bool lifo_, shutdown_;
+    cora_queue_items items_;
+    size_t maxsize_, unfinished_;
+    bool shutdown_;
 } cora_queue;
 
 /* First in, first out; at most `maxsize` items (0: any number). Allocates nothing. */
