@@ -445,6 +445,53 @@ TEST(a_queue_allocates_nothing)
     assert_none(round_trips);
 }
 
+/* The same through queues that threads may use as well. */
+struct threading_ways {
+    cora_threading_queue there, back;
+};
+
+static int send_and_await_answer_as_threads_may(void *arg)
+{
+    struct threading_ways *ways = arg;
+    void *item;
+    int rc = cora_threading_queue_async_put(&ways->there, arg);
+
+    return rc < 0 ? rc : cora_threading_queue_async_get(&ways->back, &item);
+}
+
+static int answer_as_threads_may(void *arg)
+{
+    struct threading_ways *ways = arg;
+    void *item;
+    int rc = 0;
+
+    while (rc == 0) {
+        rc = cora_threading_queue_async_get(&ways->there, &item);
+        if (rc == 0)
+            rc = cora_threading_queue_async_put(&ways->back, item);
+    }
+    return rc;
+}
+
+static int threading_round_trips(void *arg)
+{
+    struct threading_ways ways;
+    int allocated;
+
+    (void)arg;
+    cora_threading_queue_init(&ways.there, 0);
+    cora_threading_queue_init(&ways.back, 1);
+    allocated = count_with(send_and_await_answer_as_threads_may, answer_as_threads_may, &ways);
+    cora_threading_queue_destroy(&ways.there);
+    cora_threading_queue_destroy(&ways.back);
+    return allocated;
+}
+
+TEST(a_queue_of_threads_and_tasks_allocates_nothing)
+{
+    assert_none(threading_round_trips);
+}
+
 /* ---- the world outside ---------------------------------------------------------------------- */
 
 static int ping(void *arg)

@@ -342,6 +342,50 @@ TEST(a_put_that_may_wait)
     assert_runs(put_without_memory);
 }
 
+/* The first task of a loop that waits for what threads wait for as well needs memory. */
+static int wait_first(void *arg)
+{
+    cora_threading_semaphore semaphore = CORA_THREADING_SEMAPHORE_INIT(0);
+    int rc;
+
+    refuse_allocation(*(int *)arg);
+    rc = cora_threading_semaphore_async_acquire(&semaphore);
+    refuse_allocation(0);
+    assert_int_equal(rc, -ENOMEM);
+    rc = cora_threading_semaphore_release(&semaphore, 1);
+    assert_int_equal(rc, 0);
+    return cora_threading_semaphore_acquire(&semaphore, 0); /* the permit is nobody's yet */
+}
+
+TEST(a_first_wait_beside_threads)
+{
+    for (int nth = 1; nth <= 2; nth++) {
+        int rc = run_virtual(wait_first, &nth);
+
+        assert_int_equal(rc, 0);
+    }
+}
+
+static int put_threadsafe_without_memory(void *arg)
+{
+    cora_threading_queue queue;
+    int rc;
+
+    (void)arg;
+    cora_threading_queue_init(&queue, 1);
+    refuse_allocation(1);
+    rc = cora_threading_queue_put(&queue, NULL, INFINITY);
+    refuse_allocation(0);
+    assert_int_equal(rc, -ENOMEM);
+    assert_true(cora_threading_queue_empty(&queue));
+    return cora_threading_queue_async_join(&queue); /* and no work is left */
+}
+
+TEST(a_put_by_a_thread)
+{
+    assert_runs(put_threadsafe_without_memory);
+}
+
 /* ---- threads -------------------------------------------------------------------------------- */
 
 struct job_args {

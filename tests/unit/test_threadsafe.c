@@ -45,6 +45,14 @@ static void *join(pthread_t thread)
 
 /* ---- many calls ----------------------------------------------------------------------------- */
 
+/* A million by call_soon_threadsafe, and as many tasks by run_coroutine_threadsafe. */
+#ifdef CORA_SLOW_TESTS
+enum { MANY = 5000 };
+#else
+enum { MANY = 250000 };
+#endif
+enum { WINDOW = 500 }; /* tasks of a thread whose results it has not asked for */
+
 static struct caller {
     cora_loop *loop;
     int expected; /* the number that the next call of this thread should have */
@@ -55,86 +63,144 @@ static struct caller {
         int number;
     } calls[CALLS];
 } callers[THREADS];
-static int calls_left = THREADS * CALLS;
+static int callers_left; /* that still call */
 
-static void receive(void *arg)
+static void note_call(struct caller *caller, int number)
 {
-    struct call *call = arg;
-    struct caller *caller = call->caller;
+    caller->out_of_order |= number != caller->expected;
+    caller->expected = number + 1;
+}
 
-    caller->out_of_order |= call->number != caller->expected;
-    caller->expected = call->number + 1;
-    if (--calls_left == 0)
-        cora_loop_stop(caller->loop);
+/* What each calls last. */
+static void note_end(void *loop)
+{
+    if (--callers_left == 0)
+        cora_loop_stop(loop);
+}
+
+static void *end(const struct caller *caller, int rc)
+{
+    if (cora_loop_call_soon_threadsafe(caller->loop, note_end, caller->loop, NULL) < 0)
+        abort(); /* nobody would end the loop */
+    return (void *)(intptr_t)rc;
+}
+
+/* A call is a number alone: its own, and its thread's. */
+static void *call_of(const struct caller *caller, int number)
+{
+    return (void *)((intptr_t)number * THREADS + (caller - callers));
+}
+
+static void receive_number(void *arg)
+{
+    note_call(&callers[(intptr_t)arg % THREADS], (int)((intptr_t)arg / THREADS));
 }
 
 static void *call_often(void *arg)
 {
     struct caller *caller = arg;
+    int rc = 0;
 
-    for (int i = 0; i < CALLS; i++) {
-        struct call *call = &caller->calls[i];
-        int rc;
+    for (int i = 0; i < MANY && rc == 0; i++)
+        rc = cora_loop_call_soon_threadsafe(caller->loop, receive_number, call_of(caller, i), NULL);
+    return end(caller, rc);
+}
 
-        call->caller = caller;
-        call->number = i;
-        rc = cora_loop_call_soon_threadsafe(caller->loop, receive, call, NULL);
-        if (rc < 0)
-            return caller;
+/* Its outcome is its number. */
+static int receive_in_task(void *arg)
+{
+    receive_number(arg);
+    return (int)((intptr_t)arg / THREADS);
+}
+
+/* -EIO where a task's result is another one's. */
+static int collect(cora_concurrent_future *future, int number)
+{
+    int result = cora_concurrent_future_result(future, INFINITY);
+
+    cora_concurrent_future_unref(future);
+    return result == number ? 0 : result < 0 ? result : -EIO;
+}
+
+static void *create_often(void *arg)
+{
+    cora_concurrent_future *futures[WINDOW];
+    struct caller *caller = arg;
+    int rc = 0;
+
+    for (int i = 0; i < MANY + WINDOW; i++) {
+        cora_concurrent_future **future = &futures[i % WINDOW];
+
+        if (i >= WINDOW && rc == 0)
+            rc = collect(*future, i - WINDOW);
+        if (i < MANY)
+            *future = cora_run_coroutine_threadsafe_arg(caller->loop, receive_in_task,
+                                                        call_of(caller, i));
     }
-    return NULL;
+    return end(caller, rc);
+}
+
+static void receive(void *arg)
+{
+    struct call *call = arg;
+
+    note_call(call->caller, call->number);
 }
 
 static void *fire_often(void *arg)
 {
     struct caller *caller = arg;
+    int rc = 0;
 
-    for (int i = 0; i < CALLS; i++) {
+    for (int i = 0; i < CALLS && rc == 0; i++) {
         struct call *call = &caller->calls[i];
 
         call->caller = caller;
         call->number = i;
         cora_trigger_init(&call->trigger, caller->loop, receive, NULL, call);
-        if (cora_trigger_fire(&call->trigger) < 0)
-            return caller;
+        rc = cora_trigger_fire(&call->trigger);
     }
-    return NULL;
+    return end(caller, rc);
 }
 
-static void run_callers(void *(*fn)(void *arg))
+/* fn(caller) in each thread makes so many calls. */
+static void run_callers(void *(*fn)(void *arg), int each)
 {
     cora_loop *loop = new_loop();
     pthread_t threads[THREADS];
-    void *failed = NULL;
+    void *results[THREADS];
     int rc;
 
+    callers_left = THREADS;
     for (int i = 0; i < THREADS; i++) {
         callers[i].loop = loop;
         threads[i] = start(fn, &callers[i]);
     }
     rc = cora_loop_run_forever(loop);
-    for (int i = 0; i < THREADS; i++) {
-        void *result = join(threads[i]);
-
-        failed = result != NULL ? result : failed;
-    }
+    for (int i = 0; i < THREADS; i++)
+        results[i] = join(threads[i]);
     cora_loop_free(loop);
     assert_int_equal(rc, 0);
-    assert_null(failed);
     for (int i = 0; i < THREADS; i++) {
-        assert_int_equal(callers[i].expected, CALLS);
+        assert_null(results[i]);
+        assert_int_equal(callers[i].expected, each);
         assert_false(callers[i].out_of_order);
     }
 }
 
-TEST(calls_from_four_threads_all_arrive_in_the_order_of_each_thread)
+TEST(a_million_calls_from_four_threads_arrive_once_and_in_the_order_of_each_thread)
 {
-    run_callers(call_often);
+    run_callers(call_often, MANY);
+}
+
+TEST(a_million_tasks_from_four_threads_run_once_and_in_the_order_of_each_thread)
+{
+    run_callers(create_often, MANY);
 }
 
 TEST(triggers_from_four_threads_all_arrive_in_the_order_of_each_thread)
 {
-    run_callers(fire_often);
+    run_callers(fire_often, CALLS);
 }
 
 static void ignore(void *arg)
@@ -413,7 +479,7 @@ TEST(calls_are_cancelled_while_other_threads_go_on_calling)
     int rc = 0;
 
     callers[0].loop = loop;
-    calls_left = CALLS;
+    callers_left = 1;
     giver = start(hand_over, loop);
     other = start(call_often, &callers[0]);
     for (int i = 0; i < CANCELS; i++) {
@@ -427,7 +493,7 @@ TEST(calls_are_cancelled_while_other_threads_go_on_calling)
     }
     results[0] = join(giver);
     results[1] = join(other);
-    while (rc == 0 && calls_left > 0)
+    while (rc == 0 && callers_left > 0)
         rc = cora_loop_run_forever(loop);
     assert_null(results[0]);
     assert_null(results[1]);
@@ -454,6 +520,49 @@ TEST(a_trigger_runs_and_may_be_fired_again_afterwards)
     assert_int_equal(rc[0] | rc[1] | rc[2] | rc[3], 0);
     assert_string_equal(trace_text, "fired fired ");
     cora_loop_free(loop);
+}
+
+static void *fire(void *trigger)
+{
+    return (void *)(intptr_t)cora_trigger_fire(trigger);
+}
+
+/* It is cancelled while the loop has not heard of it, or where it is queued already. */
+TEST(a_trigger_that_is_cancelled_on_its_way_does_not_run)
+{
+    for (int queued = 0; queued < 2; queued++) {
+        cora_loop *loop = virtual_loop();
+        cora_trigger trigger;
+        bool cancelled[3];
+        void *fired;
+        int rc = 0;
+
+        cora_trigger_init(&trigger, loop, note, NULL, "fired");
+        fired = join(start(fire, &trigger));
+        if (queued)
+            rc = cora_loop_poll(loop, 0);
+        if (queued && rc == 0)
+            rc = cora_loop_process_events(loop);
+        cancelled[0] = cora_trigger_cancel(&trigger);
+        cancelled[1] = cora_trigger_cancel(&trigger);
+        cora_loop_stop(loop);
+        if (rc == 0)
+            rc = cora_loop_run_forever(loop);
+        assert_string_equal(trace_text, queued ? "fired " : "");
+        if (rc == 0)
+            rc = cora_trigger_fire(&trigger);
+        cora_loop_stop(loop);
+        if (rc == 0)
+            rc = cora_loop_run_forever(loop);
+        cancelled[2] = cora_trigger_cancel(&trigger);
+        assert_null(fired);
+        assert_int_equal(rc, 0);
+        assert_string_equal(trace_text, queued ? "fired fired " : "fired ");
+        assert_true(cancelled[0]);
+        assert_false(cancelled[1]);
+        assert_false(cancelled[2]);
+        cora_loop_free(loop);
+    }
 }
 
 TEST(a_trigger_of_a_closed_loop_is_dropped_or_refused)
