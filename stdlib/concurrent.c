@@ -1,6 +1,6 @@
 /*
  * concurrent.c: a future that threads wait for: an outcome under a lock, a condition for those who
- * wait for it, and callbacks.
+ * wait for it, watches of those who wait for several, and callbacks.
  */
 #include "concurrent.h"
 
@@ -21,6 +21,7 @@ struct cora_concurrent_future {
     int outcome;
     void *value;
     struct cora__concurrent_callback *callbacks, **last; /* until it is done */
+    struct cora__link *watches;
 };
 
 /* ---- life ---------------------------------------------------------------------------- */
@@ -127,6 +128,12 @@ int cora_concurrent_future_exception(cora_concurrent_future *future, double time
     return outcome < 0 ? outcome : 0;
 }
 
+/* The lock is held and the future is done. */
+static void tell(const struct cora_concurrent_future *future, struct cora__concurrent_watch *watch)
+{
+    watch->done(watch, future->state == FINISHED && future->outcome < 0);
+}
+
 /* The lock is held and the future is not done; it is, and the lock open, when this returns. */
 static void settle(struct cora_concurrent_future *future, enum state state, int outcome,
                    void *value)
@@ -138,6 +145,8 @@ static void settle(struct cora_concurrent_future *future, enum state state, int 
     future->value = value;
     future->callbacks = NULL;
     pthread_cond_broadcast(&future->completed);
+    for (struct cora__link *link = future->watches; link != NULL; link = link->next)
+        tell(future, link->object);
     pthread_mutex_unlock(&future->lock);
     for (; callback != NULL; callback = next) {
         next = callback->next;
@@ -204,6 +213,40 @@ int cora_concurrent_future_set_exception(cora_concurrent_future *future, int err
     if (error >= 0)
         return -EINVAL;
     return settle_unless_done(future, FINISHED, error, NULL) ? 0 : -CORA_EINVALIDSTATE;
+}
+
+/* ---- watches ------------------------------------------------------------------------------- */
+
+static bool is_watched_by(const struct cora_concurrent_future *future, const void *waiter)
+{
+    for (const struct cora__link *link = future->watches; link != NULL; link = link->next)
+        if (((const struct cora__concurrent_watch *)link->object)->waiter == waiter)
+            return true;
+    return false;
+}
+
+bool cora__concurrent_future_add_watch(cora_concurrent_future *future,
+                                       struct cora__concurrent_watch *watch)
+{
+    bool added;
+
+    pthread_mutex_lock(&future->lock);
+    added = !is_watched_by(future, watch->waiter);
+    if (added) {
+        cora__link_add(&future->watches, &watch->link, watch);
+        if (is_done(future))
+            tell(future, watch);
+    }
+    pthread_mutex_unlock(&future->lock);
+    return added;
+}
+
+void cora__concurrent_future_remove_watch(cora_concurrent_future *future,
+                                          struct cora__concurrent_watch *watch)
+{
+    pthread_mutex_lock(&future->lock);
+    cora__link_remove(&watch->link);
+    pthread_mutex_unlock(&future->lock);
 }
 
 /* ---- callbacks ----------------------------------------------------------------------------- */

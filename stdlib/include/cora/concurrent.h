@@ -23,6 +23,7 @@
 
 #include <cora/base.h>
 #include <cora/task.h>
+#include <cora/wait.h>
 
 #include <math.h>
 
@@ -73,6 +74,54 @@ typedef void cora_concurrent_callback(cora_concurrent_future *future, void *arg)
  * -ENOMEM. */
 CORA_API CORA_MUST_CHECK int cora_concurrent_future_add_done_callback(
     cora_concurrent_future *future, cora_concurrent_callback *fn, void *arg);
+
+/* ---- several of them ----------------------------------------------------------------------- */
+
+/*
+ * concurrent.futures.wait(): blocks the calling thread until what `return_when` says is true, or
+ * for `timeout` seconds (INFINITY: for any time; 0 or less: not at all). It never cancels anything
+ * and no timeout is an error: cora_concurrent_future_done tells afterwards which are done. A future
+ * that is there more than once counts once, and a cancelled one is done. Returns how many are; 0
+ * for no futures; -EINVAL for NaN; -ENOMEM, also where a future is NULL.
+ */
+CORA_API CORA_MUST_CHECK int cora_concurrent_wait(cora_concurrent_future *const futures[],
+                                                  size_t count, double timeout,
+                                                  cora_return_when return_when);
+
+/*
+ * concurrent.futures.as_completed(): futures in the order in which they are done, for one thread.
+ *
+ *     cora_concurrent_as_completed each;
+ *
+ *     rc = cora_concurrent_as_completed_start(&each, futures, count, INFINITY);
+ *     while (rc == 0 && (rc = cora_concurrent_as_completed_next(&each, &future)) == 0)
+ *         ... cora_concurrent_future_result(future, 0) ...
+ *     cora_concurrent_as_completed_stop(&each);    // -CORA_ESTOPITERATION in rc: all were seen
+ *
+ * Storage of the caller's. Its members are private.
+ */
+typedef struct cora_concurrent_as_completed {
+    void *waiter_;
+    size_t taken_;
+    double deadline_;
+} cora_concurrent_as_completed;
+
+/* From now on for `timeout` seconds. It holds a reference to each future. 0; else as
+ * cora_concurrent_wait. */
+CORA_API CORA_MUST_CHECK int cora_concurrent_as_completed_start(
+    cora_concurrent_as_completed *each, cora_concurrent_future *const futures[], size_t count,
+    double timeout);
+
+/*
+ * Blocks until the next one is done: 0 and *ret, borrowed until the end of the iteration. Those
+ * that are done before it starts come first, in the order given. -CORA_ESTOPITERATION when all have
+ * come; -ETIMEDOUT when the time is over and none has come meanwhile.
+ */
+CORA_API CORA_MUST_CHECK int cora_concurrent_as_completed_next(cora_concurrent_as_completed *each,
+                                                               cora_concurrent_future **ret);
+
+/* Ends the iteration, early or not; the futures that are left go on. */
+CORA_API void cora_concurrent_as_completed_stop(cora_concurrent_as_completed *each);
 
 /* ---- for who makes the result -------------------------------------------------------------- */
 
