@@ -3,9 +3,12 @@
  */
 #include "thread_pool.h"
 
+#include "link.h"
+
 #include <cora/error.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -32,6 +35,8 @@ struct cora__thread_pool {
     unsigned forks; /* when its threads were started */
     bool (*begin)(void *arg, int number);
     void *arg;
+    struct cora__link link;  /* among those that have threads */
+    pthread_mutex_t joining; /* held, before `lock`, by who waits for the threads' end */
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct cora__pool_job *first, **last; /* waiting for a worker */
@@ -43,6 +48,9 @@ struct cora__thread_pool {
     struct spin spin;
     pthread_t thread[]; /* `most` of them, `threads` started and not joined */
 };
+
+/* Whose worker this thread is. */
+static _Thread_local struct cora__thread_pool *own;
 
 /* ---- spinning ------------------------------------------------------------------------------ */
 
@@ -179,6 +187,7 @@ static void *work(void *arg)
     struct cora__thread_pool *pool = arg;
     struct cora__pool_job *job;
 
+    own = pool;
     if (!begin_thread(pool))
         return NULL;
     pthread_mutex_lock(&pool->lock);
@@ -191,6 +200,74 @@ static void *work(void *arg)
     return NULL;
 }
 
+/* ---- the end of the program ---------------------------------------------------------------- */
+
+/*
+ * A program that comes to its end waits for the jobs that were taken in, as Python's does. The one
+ * whose threads are waited for is not freed meanwhile.
+ */
+static struct {
+    pthread_mutex_t lock; /* a pool's own is taken before */
+    pthread_cond_t finished;
+    struct cora__link *pools;
+    struct cora__thread_pool *finishing;
+} at_exit = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, NULL};
+
+static void finish_all(void)
+{
+    if (own != NULL) /* a job has called exit: it would wait for itself */
+        return;
+    pthread_mutex_lock(&at_exit.lock);
+    while (at_exit.pools != NULL) {
+        struct cora__thread_pool *pool = at_exit.pools->object;
+
+        cora__link_remove(&pool->link);
+        at_exit.finishing = pool;
+        pthread_mutex_unlock(&at_exit.lock);
+        cora__thread_pool_join(pool);
+        pthread_mutex_lock(&at_exit.lock);
+        at_exit.finishing = NULL;
+        pthread_cond_broadcast(&at_exit.finished);
+    }
+    pthread_mutex_unlock(&at_exit.lock);
+}
+
+static void finish_all_at_exit(void)
+{
+    atexit(finish_all); /* or there is no memory, and nobody is waited for */
+}
+
+static void enlist(struct cora__thread_pool *pool)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, finish_all_at_exit);
+    pthread_mutex_lock(&at_exit.lock);
+    cora__link_add(&at_exit.pools, &pool->link, pool);
+    pthread_mutex_unlock(&at_exit.lock);
+}
+
+static void delist(struct cora__thread_pool *pool)
+{
+    pthread_mutex_lock(&at_exit.lock);
+    cora__link_remove(&pool->link);
+    while (at_exit.finishing == pool)
+        pthread_cond_wait(&at_exit.finished, &at_exit.lock);
+    pthread_mutex_unlock(&at_exit.lock);
+}
+
+/* In a forked child, which has none of their threads; the lock may have been held. */
+static void forget_all(void)
+{
+    pthread_mutex_init(&at_exit.lock, NULL);
+    pthread_cond_init(&at_exit.finished, NULL);
+    at_exit.pools = NULL;
+    at_exit.finishing = NULL;
+    own = NULL;
+}
+
+/* ---- threads ------------------------------------------------------------------------------- */
+
 /*
  * No signal is blocked in it: a fault in a job must get to its handler, and a program that a job
  * starts inherits the mask. The loop's own handlers may run in any thread.
@@ -199,8 +276,8 @@ static int start_worker(struct cora__thread_pool *pool)
 {
     int error = pthread_create(&pool->thread[pool->threads], NULL, work, pool);
 
-    if (error == 0)
-        pool->threads++;
+    if (error == 0 && pool->threads++ == 0)
+        enlist(pool);
     return -error;
 }
 
@@ -213,6 +290,7 @@ static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 static void count_fork(void)
 {
     forks++;
+    forget_all();
 }
 
 static void count_forks(void)
@@ -230,6 +308,8 @@ unsigned cora__forks(void)
 void cora__thread_pool_renew(struct cora__thread_pool *pool)
 {
     pool->forks = forks;
+    pool->link = (struct cora__link){0};
+    pthread_mutex_init(&pool->joining, NULL);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
     pool->first = NULL;
@@ -239,11 +319,23 @@ void cora__thread_pool_renew(struct cora__thread_pool *pool)
     pool->coming = pool->closing = false;
 }
 
+/* Those that this process may use. */
+static int processors(void)
+{
+#ifdef __linux__
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+#endif
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 int cora__thread_pool_default_size(void)
 {
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    int cpus = processors();
 
-    return cpus > 0 && cpus + 4 < 32 ? (int)cpus + 4 : 32;
+    return cpus > 0 && cpus + 4 < 32 ? cpus + 4 : 32;
 }
 
 struct cora__thread_pool *cora__thread_pool_create(int most, bool (*begin)(void *arg, int number),
@@ -258,7 +350,7 @@ struct cora__thread_pool *cora__thread_pool_create(int most, bool (*begin)(void 
     pool->begin = begin;
     pool->arg = arg;
     pool->most = most;
-    pool->spin.may_pay = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+    pool->spin.may_pay = processors() > 1;
     cora__thread_pool_renew(pool);
     return pool;
 }
@@ -279,16 +371,22 @@ void cora__thread_pool_close(struct cora__thread_pool *pool)
 void cora__thread_pool_join(struct cora__thread_pool *pool)
 {
     cora__thread_pool_close(pool);
-    while (pool->threads > 0)
+    if (own == pool)
+        return;
+    pthread_mutex_lock(&pool->joining);
+    while (pool->threads > 0) /* closed: nobody starts any, or asks how many there are */
         pthread_join(pool->thread[--pool->threads], NULL);
+    pthread_mutex_unlock(&pool->joining);
 }
 
 void cora__thread_pool_free(struct cora__thread_pool *pool)
 {
     if (pool != NULL && cora__thread_pool_is_ours(pool)) {
         cora__thread_pool_join(pool);
+        delist(pool);
         pthread_cond_destroy(&pool->work);
         pthread_mutex_destroy(&pool->lock);
+        pthread_mutex_destroy(&pool->joining);
     }
     free(pool);
 }

@@ -24,7 +24,7 @@ struct cora__pool_job {
 struct cora__thread_pool *cora__thread_pool_create(int most, bool (*begin)(void *arg, int number),
                                                    void *arg);
 
-/* As many as asyncio's default: the processors and 4 more, and no more than 32. */
+/* As many as asyncio's default: the processors that we may use and 4 more, and no more than 32. */
 int cora__thread_pool_default_size(void);
 
 /* 0; -EAGAIN where no thread can be started for it; -CORA_EEXECUTORSHUTDOWN once it is closing. */
@@ -39,7 +39,10 @@ struct cora__pool_job *cora__thread_pool_withdraw_next(struct cora__thread_pool 
 /* No more jobs are taken in; the threads end when the queue is empty. Idempotent. */
 void cora__thread_pool_close(struct cora__thread_pool *pool);
 
-/* Closes it and waits for its threads. One thread at a time, and none of its own. Idempotent. */
+/*
+ * Closes it and waits for its threads; in one of these it does not wait. Idempotent. At its end,
+ * exit(3), a program waits for all that have threads.
+ */
 void cora__thread_pool_join(struct cora__thread_pool *pool);
 
 /* Whether it was made, or renewed, in this process: a forked child has none of its threads. */

@@ -2,6 +2,7 @@
  */
 #include "support/test.h"
 #include "support/virtual.h"
+#include "support/workers.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -342,8 +343,7 @@ static int cancel_in_the_queue(void *arg)
 {
     struct addrinfo *list[MOST_THREADS + 1] = {NULL};
     cora_task *task[MOST_THREADS + 1];
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    int most = cpus > 0 && cpus + 4 < MOST_THREADS ? (int)cpus + 4 : MOST_THREADS;
+    int most = default_workers();
     int rc;
 
     stop_threads(true);

@@ -1,6 +1,7 @@
 /* Jobs in threads: what comes back, what a cancellation leaves, and who waits for whom. */
 #include "support/test.h"
 #include "support/virtual.h"
+#include "support/workers.h"
 
 #include "coroutine/fiber.h"
 
@@ -10,14 +11,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* As many threads as a loop's pool has at most. */
-static int most_threads(void)
-{
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return cpus > 0 && cpus + 4 < 32 ? (int)cpus + 4 : 32;
-}
 
 /* ---- a gate, at which jobs stop until the loop's side lets them go ------------------------- */
 
@@ -344,7 +337,7 @@ static int more_than_threads(void *arg)
     struct gate gate = GATE_INIT;
     struct job jobs[JOBS];
     cora_task *tasks[JOBS];
-    int most = most_threads(), rc;
+    int most = default_workers(), rc;
 
     (void)arg;
     for (int i = 0; i < JOBS; i++) {
@@ -448,7 +441,7 @@ TEST(jobs_submitted_together_run_together)
 /* Jobs that hold all threads of the pool but `spare`, at the gate. */
 static int occupy(struct gate *gate, struct job jobs[], cora_task *tasks[], int spare)
 {
-    int count = most_threads() - spare, rc;
+    int count = default_workers() - spare, rc;
 
     for (int i = 0; i < count; i++) {
         jobs[i] = (struct job){.gate = gate};

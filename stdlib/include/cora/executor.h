@@ -71,13 +71,63 @@ CORA_API CORA_MUST_CHECK int cora_executor_map(cora_executor *executor, cora_job
                                                double timeout, int results[]);
 
 /*
+ * map() as an iteration, for more items than there is memory, or for ever (its `buffersize`): an
+ * item is made when there is room for it, and the results come one by one, in the items' order.
+ *
+ *     cora_executor_map_iterator each;
+ *     void *page;
+ *
+ *     rc = cora_executor_map_iterator_start(&each, pool, render, make_page, &book,
+ *                                           sizeof(struct page), 8, INFINITY);
+ *     while (rc == 0 && (rc = cora_executor_map_iterator_next(&each, &page, &result)) == 0)
+ *         ...
+ *     cora_executor_map_iterator_stop(&each);    // -CORA_ESTOPITERATION in rc: all were seen
+ *
+ * For one thread. Storage of the caller's. Its members are private.
+ */
+typedef struct cora_executor_map_iterator {
+    void *iteration_;
+} cora_executor_map_iterator;
+
+/* Makes the next item, in `size` bytes at `item`. False: there are no more. */
+typedef bool cora_executor_map_source(void *arg, void *item);
+
+/*
+ * Hands the first `buffersize` items to the executor. As many are under way at most, beside the one
+ * that is asked for; source(arg, item) is called in this thread. 0; -EINVAL where buffersize is 0
+ * or for NaN; else as submit, and none is under way.
+ */
+CORA_API CORA_MUST_CHECK int cora_executor_map_iterator_start(cora_executor_map_iterator *each,
+                                                              cora_executor *executor, cora_job *fn,
+                                                              cora_executor_map_source *source,
+                                                              void *arg, size_t size,
+                                                              size_t buffersize, double timeout);
+
+/*
+ * Hands one more item to the executor, and blocks until the next in the order is done: 0, *item
+ * (NULL: not wanted) is borrowed until the next call, *result (NULL: not wanted) what fn returned
+ * for it. -CORA_ESTOPITERATION after the last; -ETIMEDOUT where `timeout` seconds have passed since
+ * the start; else as submit. After an error those that have not begun are cancelled, and none
+ * comes any more.
+ */
+CORA_API CORA_MUST_CHECK int cora_executor_map_iterator_next(cora_executor_map_iterator *each,
+                                                             void **item, int *result);
+
+/* Ends the iteration, early or not: cancels what has not begun, and blocks until the rest is done.
+ */
+CORA_API void cora_executor_map_iterator_stop(cora_executor_map_iterator *each);
+
+/*
  * shutdown(): takes no more jobs. `cancel_futures`: those that have not begun are cancelled;
- * `wait`: blocks until all others are done, and the threads have ended. Not from one of its own
- * jobs. Idempotent.
+ * `wait`: blocks until all others are done, and the threads have ended; in one of its own jobs,
+ * which would wait for itself, it does not. From any thread, also from several, and idempotent.
+ *
+ * A program that ends, by exit or by returning from main, shuts all executors down and waits for
+ * their jobs, as Python's does; not where a job calls exit.
  */
 CORA_API void cora_executor_shutdown(cora_executor *executor, bool wait, bool cancel_futures);
 
-/* Shuts it down, waits, and frees it. NULL is accepted. */
+/* Shuts it down, waits, and frees it; not in one of its own jobs. NULL is accepted. */
 CORA_API void cora_executor_free(cora_executor *executor);
 
 /* ---- asyncio ------------------------------------------------------------------------------- */
