@@ -52,7 +52,7 @@ while read -r kind name word identifier; do
     F)
         if [ ! -f "$word" ]; then
             complain "$name: there is no $word"
-        elif [ -n "$identifier" ] && ! grep -qw "$identifier" "$word"; then
+        elif [ -n "$identifier" ] && ! grep -qE "\b${identifier}_?\b" "$word"; then
             complain "$name: $identifier is not in $word"
         fi
         ;;
