@@ -3,19 +3,18 @@
  */
 #include "executor.h"
 
+#include "thread_name.h"
+
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { PREFIX_SIZE = 12 }; /* with its number a thread's name has up to 15 bytes */
-
 struct cora_executor {
     struct cora__thread_pool *threads;
-    char prefix[PREFIX_SIZE];
+    char prefix[CORA__THREAD_PREFIX_SIZE];
     int (*initializer)(void *arg);
     void *initarg;
     atomic_bool broken; /* an initializer has failed */
@@ -117,14 +116,8 @@ static void drop_submissions(cora_executor *executor, int error)
 static bool begin(void *arg, int number)
 {
     cora_executor *executor = arg;
-    char name[16];
 
-    snprintf(name, sizeof name, "%s_%d", executor->prefix, number);
-#ifdef __APPLE__
-    pthread_setname_np(name);
-#else
-    pthread_setname_np(pthread_self(), name);
-#endif
+    cora__thread_name(executor->prefix, number);
     if (executor->initializer == NULL || executor->initializer(executor->initarg) >= 0)
         return true;
     atomic_store(&executor->broken, true);

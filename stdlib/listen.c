@@ -6,6 +6,7 @@
 #include <cora/waiter.h>
 
 #include "server.h"
+#include "sock.h"
 #include "unix_socket.h"
 
 #include <errno.h>
@@ -98,20 +99,8 @@ static int set_options(int fd, const cora_server_options *options, sa_family_t f
     return rc;
 }
 
-static int add_bound(cora_server *server, int fd, const cora_address *address,
-                     const cora_server_options *options)
-{
-    int rc = set_options(fd, options, address->storage.ss_family);
-
-    if (rc < 0)
-        return rc;
-    if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0)
-        return -errno;
-    return cora__server_add(server, fd);
-}
-
-static int add_address(cora_server *server, const cora_address *address,
-                       const cora_server_options *options)
+/* A socket that is bound to the address. */
+static int bind_socket(const cora_address *address, const cora_server_options *options)
 {
     int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int rc;
@@ -119,7 +108,23 @@ static int add_address(cora_server *server, const cora_address *address,
     if (fd < 0)
         return -errno;
     cora_fd_opened(fd);
-    rc = add_bound(server, fd, address, options);
+    rc = set_options(fd, options, address->storage.ss_family);
+    if (rc == 0 && bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0)
+        rc = -errno;
+    if (rc < 0)
+        cora_close_fd(fd);
+    return rc < 0 ? rc : fd;
+}
+
+static int add_address(cora_server *server, const cora_address *address,
+                       const cora_server_options *options)
+{
+    int fd = bind_socket(address, options);
+    int rc;
+
+    if (fd < 0)
+        return fd;
+    rc = cora__server_add(server, fd);
     if (rc < 0)
         cora_close_fd(fd);
     return rc;
@@ -186,6 +191,38 @@ int cora_create_server(cora_protocol_factory *factory, void *arg, const char *ho
     rc = look_up_all(&addresses, host, service, options);
     if (rc == 0)
         rc = serve(factory, arg, &addresses, options, ret);
+    free(addresses.items);
+    return rc;
+}
+
+/* ---- sockets of several servers ------------------------------------------------------------ */
+
+/* The first chooses the port where the address has none. */
+static int bind_all(cora_address *address, const cora_server_options *options, int fds[],
+                    size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int fd = bind_socket(address, options);
+
+        if (fd < 0) {
+            while (i-- > 0)
+                cora_close_fd(fds[i]);
+            return fd;
+        }
+        cora__getsockname(fd, address);
+        fds[i] = fd;
+    }
+    return 0;
+}
+
+int cora_bind_reuse_port(const char *host, const char *service, int fds[], size_t count)
+{
+    const cora_server_options options = {.reuse_port = true};
+    struct addresses addresses = {0};
+    int rc = look_up(&addresses, host != NULL ? host : "0.0.0.0", service, &options);
+
+    if (rc == 0)
+        rc = bind_all(&addresses.items[0], &options, fds, count);
     free(addresses.items);
     return rc;
 }

@@ -300,6 +300,7 @@ static void count_forks(void)
 
 unsigned cora__forks(void)
 {
+    pthread_once(&forks_once, count_forks);
     return forks;
 }
 
@@ -307,7 +308,7 @@ unsigned cora__forks(void)
 
 void cora__thread_pool_renew(struct cora__thread_pool *pool)
 {
-    pool->forks = forks;
+    pool->forks = cora__forks();
     pool->link = (struct cora__link){0};
     pthread_mutex_init(&pool->joining, NULL);
     pthread_mutex_init(&pool->lock, NULL);
@@ -319,23 +320,24 @@ void cora__thread_pool_renew(struct cora__thread_pool *pool)
     pool->coming = pool->closing = false;
 }
 
-/* Those that this process may use. */
-static int processors(void)
+int cora__processors(void)
 {
+    long count;
 #ifdef __linux__
     cpu_set_t set;
 
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         return CPU_COUNT(&set);
 #endif
-    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+    count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (int)count : 1;
 }
 
 int cora__thread_pool_default_size(void)
 {
-    int cpus = processors();
+    int cpus = cora__processors();
 
-    return cpus > 0 && cpus + 4 < 32 ? cpus + 4 : 32;
+    return cpus + 4 < 32 ? cpus + 4 : 32;
 }
 
 struct cora__thread_pool *cora__thread_pool_create(int most, bool (*begin)(void *arg, int number),
@@ -346,11 +348,10 @@ struct cora__thread_pool *cora__thread_pool_create(int most, bool (*begin)(void 
 
     if (pool == NULL)
         return NULL;
-    pthread_once(&forks_once, count_forks);
     pool->begin = begin;
     pool->arg = arg;
     pool->most = most;
-    pool->spin.may_pay = processors() > 1;
+    pool->spin.may_pay = cora__processors() > 1;
     cora__thread_pool_renew(pool);
     return pool;
 }

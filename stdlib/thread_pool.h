@@ -24,6 +24,9 @@ struct cora__pool_job {
 struct cora__thread_pool *cora__thread_pool_create(int most, bool (*begin)(void *arg, int number),
                                                    void *arg);
 
+/* Those that this process may use. */
+int cora__processors(void);
+
 /* As many as asyncio's default: the processors that we may use and 4 more, and no more than 32. */
 int cora__thread_pool_default_size(void);
 
@@ -54,7 +57,7 @@ void cora__thread_pool_renew(struct cora__thread_pool *pool);
 /* Joins the threads, where they are of this process, and frees the pool. NULL is accepted. */
 void cora__thread_pool_free(struct cora__thread_pool *pool);
 
-/* Changes with each fork, in the child. */
+/* Changes with each fork after the first call, in the child. */
 unsigned cora__forks(void);
 
 #endif

@@ -25,6 +25,7 @@
 #include <cora/graph.h>
 #include <cora/lock.h>
 #include <cora/loop.h>
+#include <cora/loops.h>
 #include <cora/names.h>
 #include <cora/pipe.h>
 #include <cora/protocol.h>

@@ -113,6 +113,20 @@ CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_create_unix_server_sock(
     cora_protocol_factory *factory, void *arg, int fd, const cora_server_options *options,
     cora_server **ret);
 
+/*
+ * Sockets for servers that share an address, one each, in several loops (<cora/loops.h>) or
+ * processes: the kernel spreads the connections among those that listen. They are bound before any
+ * server is started: to the same port also where it may be any ("0"), and where the address cannot
+ * be had it is known at once. `host` is a number, NULL: "0.0.0.0", all of IPv4's interfaces; it may
+ * be a name in a task, which suspends; its first address is taken. The sockets are the caller's,
+ * for cora_create_server_sock or cora_start_server_sock.
+ *
+ * 0; what cora_getaddrinfo, socket(2) and bind(2) say; then there are none.
+ */
+CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_bind_reuse_port(const char *host,
+                                                                const char *service, int fds[],
+                                                                size_t count);
+
 CORA_API cora_server *cora_server_ref(cora_server *server);
 CORA_API void cora_server_unref(cora_server *server); /* NULL is accepted */
 
