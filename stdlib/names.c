@@ -179,7 +179,7 @@ int cora_getnameinfo(const struct sockaddr *address, socklen_t length, char *hos
     struct naming naming = {.length = length, .flags = flags};
     int rc;
 
-    if (length > sizeof naming.address)
+    if (address == NULL || length > sizeof naming.address)
         return -EINVAL;
     memcpy(&naming.address, address, length);
     naming.host_size = limit(host, host_size, HOST_SIZE);

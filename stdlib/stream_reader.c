@@ -7,6 +7,7 @@
  * connection whose task reads as fast as its peer writes has no buffer.
  */
 #include "stream.h"
+#include "transport.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -177,6 +178,10 @@ static void drop_first(cora_stream_reader *reader, size_t size)
 /* Each call begins so: what was handed out is the reader's again. */
 static int begin(cora_stream_reader *reader)
 {
+    int rc = cora__transport_check_thread(cora__stream_of_reader(reader)->writer.transport);
+
+    if (rc < 0)
+        return rc;
     if (reading_of(reader) != NULL)
         return -EBUSY;
     if (reader->handed_out > 0)

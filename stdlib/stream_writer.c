@@ -1,4 +1,5 @@
 #include "stream.h"
+#include "transport.h"
 
 #include <cora/ssl.h>
 
@@ -47,8 +48,10 @@ static int wait_until_resumed(cora_stream_writer *writer)
 /* Where the connection is closing, its end may be due: a loop of writes would never see it. */
 int cora_stream_writer_drain(cora_stream_writer *writer)
 {
-    int rc = cora__stream_of_writer(writer)->reader.exception;
+    int rc = cora__transport_check_thread(writer->transport);
 
+    if (rc == 0)
+        rc = cora__stream_of_writer(writer)->reader.exception;
     if (rc == 0 && cora_transport_is_closing(writer->transport))
         rc = cora_sleep(0);
     if (rc < 0)

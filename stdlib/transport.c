@@ -228,6 +228,14 @@ cora_loop *cora_transport_get_loop(const cora_transport *transport)
     return transport->loop;
 }
 
+int cora__transport_check_thread(const cora_transport *transport)
+{
+    if (transport == NULL || transport->protocol == NULL || !cora_loop_get_debug(transport->loop) ||
+        cora_get_running_loop() == transport->loop)
+        return 0;
+    return cora_loop_is_running(transport->loop) ? -CORA_EWRONGTHREAD : 0;
+}
+
 /* ---- the end ------------------------------------------------------------------------------- */
 
 static void begin_to_lose(cora_transport *transport, int error)
@@ -341,11 +349,13 @@ void cora_transport_resume_reading(cora_transport *transport)
 
 int cora_transport_writelines(cora_transport *transport, const struct iovec *parts, size_t count)
 {
+    int rc = cora__transport_check_thread(transport);
+
     if (transport->kind->write == NULL)
         return -EOPNOTSUPP;
     if (transport->sending_file)
         return -EBUSY;
-    return transport->kind->write(transport, parts, count);
+    return rc < 0 ? rc : transport->kind->write(transport, parts, count);
 }
 
 int cora_transport_write(cora_transport *transport, const void *data, size_t size)
@@ -372,17 +382,21 @@ bool cora_transport_can_write_eof(const cora_transport *transport)
 
 int cora_transport_write_eof(cora_transport *transport)
 {
+    int rc = cora__transport_check_thread(transport);
+
     if (!cora_transport_can_write_eof(transport))
         return -EOPNOTSUPP;
-    return transport->kind->write_eof(transport);
+    return rc < 0 ? rc : transport->kind->write_eof(transport);
 }
 
 int cora_transport_sendto(cora_transport *transport, const void *data, size_t size,
                           const cora_address *address)
 {
+    int rc = cora__transport_check_thread(transport);
+
     if (transport->kind->sendto == NULL)
         return -EOPNOTSUPP;
-    return transport->kind->sendto(transport, data, size, address);
+    return rc < 0 ? rc : transport->kind->sendto(transport, data, size, address);
 }
 
 /* ---- flow control -------------------------------------------------------------------------- */

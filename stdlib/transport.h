@@ -117,6 +117,9 @@ void cora__transport_protocol_failed(cora_transport *transport, int error, const
 void cora__transport_maybe_pause(cora_transport *transport, size_t waiting);
 void cora__transport_maybe_resume(cora_transport *transport, size_t waiting);
 
+/* In debug mode -CORA_EWRONGTHREAD while its loop runs in another thread; else 0, as for NULL. */
+int cora__transport_check_thread(const cora_transport *transport);
+
 /* A write to a lost connection: from the fifth on reported as `what`, with the error of its loss.
  */
 void cora__transport_wrote_in_vain(cora_transport *transport, const char *what);

@@ -6,6 +6,7 @@
 #include "support/virtual.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -620,4 +621,33 @@ TEST(each_allocation_that_fails_comes_to_an_end)
     int count = run_with_each_allocation_refused(scenario, NULL);
 
     assert_true(count > 3);
+}
+
+/* ---- other threads -------------------------------------------------------------------------- */
+
+static void *send_from_a_thread(void *arg)
+{
+    const struct endpoint *endpoint = arg;
+
+    return (void *)(intptr_t)cora_transport_sendto(endpoint->transport, "x", 1, NULL);
+}
+
+static int is_sent_from_a_thread(void *arg)
+{
+    struct endpoint endpoint = {.transport = NULL};
+    pthread_t thread;
+    void *rc;
+
+    cora_loop_set_debug(cora_get_running_loop(), true);
+    open_datagram(&endpoint, &on_loopback);
+    assert_int_equal(pthread_create(&thread, NULL, send_from_a_thread, &endpoint), 0);
+    pthread_join(thread, &rc);
+    close_endpoint(&endpoint);
+    (void)arg;
+    return (int)(intptr_t)rc;
+}
+
+TEST(debug_mode_refuses_datagrams_from_a_wrong_thread)
+{
+    assert_int_equal(run_virtual(is_sent_from_a_thread, NULL), -CORA_EWRONGTHREAD);
 }

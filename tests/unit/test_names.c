@@ -472,6 +472,8 @@ TEST(numeric_names_of_an_address_are_told_at_once_and_without_a_task)
     rc = cora_getnameinfo((struct sockaddr *)&address, sizeof(struct sockaddr_storage) + 1, host,
                           sizeof host, NULL, 0, flags);
     assert_int_equal(rc, -EINVAL);
+    rc = cora_getnameinfo(NULL, sizeof address, host, sizeof host, NULL, 0, flags);
+    assert_int_equal(rc, -EINVAL);
     assert_int_equal(resolver.elsewhere, 0);
 }
 

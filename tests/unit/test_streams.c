@@ -6,6 +6,7 @@
 #include "support/virtual.h"
 
 #include <netinet/in.h>
+#include <pthread.h>
 #include <unistd.h>
 
 static void run(cora_task_fn *fn)
@@ -458,4 +459,55 @@ TEST(a_loop_that_is_closed_over_handlers_leaves_nothing)
         assert_int_equal(read(fds[i], &byte, 1), 0);
         close(fds[i]);
     }
+}
+
+/* ---- other threads -------------------------------------------------------------------------- */
+
+enum { STREAM_CALLS = 6 };
+
+struct trespass {
+    struct client client;
+    ssize_t rc[STREAM_CALLS];
+};
+
+static void *use_client(void *arg)
+{
+    struct trespass *trespass = arg;
+    struct client client = trespass->client;
+    char byte, *line;
+
+    trespass->rc[0] = cora_stream_writer_write(client.writer, "no\n", 3);
+    trespass->rc[1] = cora_stream_writer_drain(client.writer);
+    trespass->rc[2] = cora_stream_writer_write_eof(client.writer);
+    trespass->rc[3] = cora_stream_reader_read(client.reader, &byte, 1);
+    trespass->rc[4] = cora_stream_reader_readexactly(client.reader, &byte, 1);
+    trespass->rc[5] = cora_stream_reader_readline(client.reader, &line);
+    return NULL;
+}
+
+static int is_used_by_a_thread(void *arg)
+{
+    cora_server *server = serve(echo, NULL, NULL);
+    struct trespass trespass = {.client = connect_client(server)};
+    pthread_t thread;
+
+    (void)arg;
+    cora_loop_set_debug(cora_get_running_loop(), true);
+    say(&trespass.client, "yes\n");
+    settle();
+    assert_int_equal(pthread_create(&thread, NULL, use_client, &trespass), 0);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < STREAM_CALLS; i++)
+        assert_int_equal(trespass.rc[i], -CORA_EWRONGTHREAD);
+    get(trespass.client.reader, "line");
+    cora_stream_writer_close(trespass.client.writer);
+    cora_stream_writer_unref(trespass.client.writer);
+    end(server);
+    return 0;
+}
+
+TEST(debug_mode_refuses_a_wrong_thread_and_nothing_is_lost)
+{
+    run(is_used_by_a_thread);
+    assert_string_equal(trace_text, "'yes\n' over ");
 }

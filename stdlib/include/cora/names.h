@@ -47,7 +47,7 @@ CORA_API void cora_freeaddrinfo(struct addrinfo *list);
  * The names of an address, as getnameinfo(3), with its NI_ flags: host and service are buffers of
  * so many bytes; NULL: not wanted, and one of them must be. Numeric with both NI_NUMERICHOST and
  * NI_NUMERICSERV. 0; a negative error as above, -CORA_EAI_OVERFLOW where a name does not fit;
- * -EINVAL for an address longer than struct sockaddr_storage.
+ * -EINVAL for NULL and for an address longer than struct sockaddr_storage.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_getnameinfo(const struct sockaddr *address,
                                                             socklen_t length, char *host,

@@ -73,8 +73,9 @@ CORA_API bool cora_transport_is_reading(const cora_transport *transport);
  * by it or was before: the protocol is told by connection_lost; a writer that goes on and on is
  * reported, with that error, from the fifth such write. Negative: nothing of it was sent.
  * -EPIPE after write_eof; -EBUSY while a file is being sent (cora_sendfile); -EOPNOTSUPP for a
- * transport that cannot be written to. -ENOMEM: some of it may have been sent, so the connection is
- * lost.
+ * transport that cannot be written to; in debug mode -CORA_EWRONGTHREAD in another thread than its
+ * loop's, which the other calls that write and those of streams say as well. -ENOMEM: some of it
+ * may have been sent, so the connection is lost.
  */
 CORA_API CORA_MUST_CHECK int cora_transport_write(cora_transport *transport, const void *data,
                                                   size_t size);
