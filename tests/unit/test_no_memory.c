@@ -12,6 +12,7 @@
 #include "support/virtual.h"
 
 #include <arpa/inet.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 enum { MOST = 20 };
@@ -940,5 +941,45 @@ TEST(processes)
 
     assert_runs(use_processes);
     assert_false(has_children());
+    assert_int_equal(count_descriptors(), before);
+}
+
+/* ---- several loops -------------------------------------------------------------------------- */
+
+static void note_called(void *arg)
+{
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static int call_all(cora_loops *loops, int index, void *arg)
+{
+    atomic_int *called = arg;
+    int before = atomic_load(called), rc = cora_loops_call_soon(loops, note_called, called);
+
+    (void)index;
+    while (rc == 0 && atomic_load(called) == before)
+        rc = cora_sleep(0);
+    return rc;
+}
+
+static int run_a_loop(void *arg)
+{
+    const cora_loops_options one = {.count = 1};
+    cora_loops *loops;
+    int rc = cora_loops_start(call_all, arg, &one, &loops);
+
+    if (rc == 0) {
+        rc = cora_concurrent_future_result(cora_loops_future(loops), INFINITY);
+        cora_loops_free(loops);
+    }
+    return rc;
+}
+
+TEST(loops_in_threads)
+{
+    atomic_int called = 0;
+    int before = count_descriptors();
+
+    assert_fails_cleanly(run_a_loop, &called);
     assert_int_equal(count_descriptors(), before);
 }
