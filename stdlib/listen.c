@@ -198,11 +198,12 @@ int cora_create_server(cora_protocol_factory *factory, void *arg, const char *ho
 /* ---- sockets of several servers ------------------------------------------------------------ */
 
 /* The first chooses the port where the address has none. */
-static int bind_all(cora_address *address, const cora_server_options *options, int fds[],
-                    size_t count)
+static int bind_all(cora_address *address, int fds[], size_t count)
 {
+    const cora_server_options options = {.reuse_port = true};
+
     for (size_t i = 0; i < count; i++) {
-        int fd = bind_socket(address, options);
+        int fd = bind_socket(address, &options);
 
         if (fd < 0) {
             while (i-- > 0)
@@ -217,14 +218,14 @@ static int bind_all(cora_address *address, const cora_server_options *options, i
 
 int cora_bind_reuse_port(const char *host, const char *service, int fds[], size_t count)
 {
-    const cora_server_options options = {.reuse_port = true};
     struct addresses addresses = {0};
-    int rc = look_up(&addresses, host != NULL ? host : "0.0.0.0", service, &options);
+    cora_address address = {0};
+    int rc = look_up(&addresses, host != NULL ? host : "0.0.0.0", service, &no_options);
 
-    if (rc == 0)
-        rc = bind_all(&addresses.items[0], &options, fds, count);
+    if (addresses.count > 0)
+        address = addresses.items[0];
     free(addresses.items);
-    return rc;
+    return rc < 0 ? rc : bind_all(&address, fds, count);
 }
 
 /* ---- one socket that is bound already ------------------------------------------------------ */
