@@ -5,6 +5,8 @@
 
 #include "thread_name.h"
 
+#include <cora/trace.h>
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -44,9 +46,13 @@ static void complete(struct submission *submission, int result)
 static void run(struct cora__pool_job *job)
 {
     struct submission *submission = (struct submission *)job;
+    int result;
 
     if (cora_concurrent_future_set_running_or_notify_cancel(submission->future) == 0) {
-        complete(submission, submission->fn(submission->arg));
+        cora_trace_begin_function((const void *)(uintptr_t)submission->fn);
+        result = submission->fn(submission->arg);
+        cora_trace_end();
+        complete(submission, result);
     } else {
         cora_concurrent_future_unref(submission->future);
         free(submission);

@@ -7,6 +7,7 @@
  */
 #include <cora/thread.h>
 
+#include <cora/trace.h>
 #include <cora/waiter.h>
 
 #include "default_executor.h"
@@ -54,7 +55,9 @@ static void run_job(struct cora__pool_job *base)
 {
     struct job *job = (struct job *)base;
 
+    cora_trace_begin_function((const void *)(uintptr_t)job->fn);
     job->result = cora_context_run(job->context, job->fn, job->args);
+    cora_trace_end();
     if (cora_trigger_fire(&job->done) < 0)
         drop_job(job);
 }

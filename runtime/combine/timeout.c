@@ -1,6 +1,6 @@
 #include <cora/timeout.h>
 
-#include "combine/table.h"
+#include "base/table.h"
 #include "task/task.h"
 
 #include <errno.h>

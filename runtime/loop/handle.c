@@ -216,18 +216,25 @@ void cora_handle_unref(cora_handle *handle)
         release(handle);
 }
 
-void cora__describe_callback(const struct cora__handle *handle, char *text, size_t size)
+const void *cora__callback_address(const struct cora__handle *handle)
 {
     union {
         cora_callback *fn;
-        void *address;
+        const void *address;
     } place = {.fn = handle->fn};
-    Dl_info info;
 
     if (handle->fn == run || handle->fn == run_foreign)
         place.fn = ((const struct cora_handle *)handle->arg)->fn;
-    if (dladdr(place.address, &info) != 0 && info.dli_sname != NULL)
+    return place.address;
+}
+
+void cora__describe_callback(const struct cora__handle *handle, char *text, size_t size)
+{
+    const void *address = cora__callback_address(handle);
+    Dl_info info;
+
+    if (dladdr(address, &info) != 0 && info.dli_sname != NULL)
         snprintf(text, size, "callback %s", info.dli_sname);
     else
-        snprintf(text, size, "callback at %p", place.address);
+        snprintf(text, size, "callback at %p", address);
 }

@@ -4,6 +4,9 @@
 
 #include "loop/loop.h"
 
+/* Where its function is. */
+const void *cora__callback_address(const struct cora__handle *handle);
+
 /* Writes what a callback is, "callback f", for reports. */
 void cora__describe_callback(const struct cora__handle *handle, char *text, size_t size);
 

@@ -18,6 +18,7 @@
 #include "loop/poll.h"
 #include "loop/signal.h"
 #include "loop/timer.h"
+#include "loop/trace.h"
 
 #include <float.h>
 #include <math.h>
@@ -117,14 +118,10 @@ static void stand_in(void *arg)
     (void)arg;
 }
 
-/*
- * Debug mode: the same, with a report of what held the loop for long. What follows in the ring may
- * go while that is told: the loop keeps a place behind the handle, where a step comes back, too.
- */
+/* Debug mode: the same, with a report of what held the loop for long. */
 static void run_handle_timed(struct cora_loop *loop, struct cora__handle *handle)
 {
     char who[128];
-    struct cora__handle behind;
     double start = cora_loop_time(loop);
 
     /* Before it runs, for it may be gone afterwards. */
@@ -132,14 +129,34 @@ static void run_handle_timed(struct cora_loop *loop, struct cora__handle *handle
         loop->hooks->describe(handle, who, sizeof who);
     else
         cora__describe_callback(handle, who, sizeof who);
-    cora__handle_init(&behind, stand_in, NULL);
-    cora__list_prepend(&handle->link, &behind.link);
     run_handle(loop, handle);
 
     double took = cora_loop_time(loop) - start;
 
     if (took >= loop->slow_callback_duration)
         cora__loop_report(loop, NULL, NULL, 0, "%s held the loop for %.3f seconds", who, took);
+}
+
+/*
+ * What is run is timed, or traced, or both. What follows in the ring may go while somebody is told
+ * of it: the loop keeps a place behind the handle, where a step comes back, too.
+ */
+static void run_handle_observed(struct cora_loop *loop, struct cora__handle *handle)
+{
+    struct cora__traced_run run;
+    struct cora__handle behind;
+    bool traced = loop->trace.on;
+
+    cora__handle_init(&behind, stand_in, NULL);
+    cora__list_prepend(&handle->link, &behind.link);
+    if (traced)
+        cora__loop_trace_begin(loop, handle, &run);
+    if (loop->debug)
+        run_handle_timed(loop, handle);
+    else
+        run_handle(loop, handle);
+    if (traced)
+        cora__loop_trace_end(loop, handle, &run);
     cora__loop_leave_ring(loop, &behind);
 }
 
@@ -159,8 +176,8 @@ static void run_batch(struct cora_loop *loop)
     while (loop->cursor != &loop->ready.link && !loop->interrupted) {
         struct cora__handle *handle = next_handle(loop);
 
-        if (loop->debug)
-            run_handle_timed(loop, handle);
+        if (loop->observed)
+            run_handle_observed(loop, handle);
         else
             run_handle(loop, handle);
     }
@@ -304,6 +321,7 @@ static void process_events(struct cora_loop *loop)
 
     loop->last_look = now;
     loop->look = false;
+    cora__loop_trace_look(loop);
     cora__timers_run(loop, due_limit(loop->virtual_clock ? loop->virtual_now : now));
 }
 
@@ -389,6 +407,8 @@ static int enter(struct cora_loop *loop)
     loop->ready.strand = loop->place.strand = (struct cora__strand){.coroutine = loop->coroutine};
     cora__strand = &loop->ready.strand;
     cora__loop_running = loop;
+    cora__trace_enter();
+    cora__loop_trace_look(loop);
     return 0;
 }
 
@@ -410,9 +430,13 @@ int cora__loop_run(struct cora_loop *loop, bool ends_in_deadlock)
     loop->ends_in_deadlock = ends_in_deadlock;
     loop->look = true;
     loop->turns_between_looks = 1;
-    do
+    do {
+        if (loop->trace.on)
+            cora__trace_push(loop->trace.row, CORA__TRACE_ITERATION, "iteration", NULL);
         rc = iterate(loop);
-    while (rc == 0 && !loop->stopping && !loop->interrupted);
+        if (loop->trace.on)
+            cora__trace_pop(loop->trace.row);
+    } while (rc == 0 && !loop->stopping && !loop->interrupted);
     if (rc == 0 && loop->interrupted)
         rc = -EINTR;
     loop->stopping = false;
@@ -560,6 +584,8 @@ int cora_new_event_loop(cora_loop **ret)
     loop->refs = 1;
     loop->slow_callback_duration = 0.1;
     loop->debug = debug != NULL && debug[0] != '\0';
+    cora__loop_set_observed(loop);
+    cora__trace_enter();
 
     int rc = cora__poller_create(loop);
 

@@ -20,6 +20,7 @@
 #include "base/pool.h"
 #include "contextvars/contextvars.h"
 #include "coroutine/coroutine.h"
+#include "trace/trace.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -131,10 +132,25 @@ struct cora__loop_hooks {
     void (*told)(struct cora__handle *step, const char *message);
     /* Reports who waits for what. */
     void (*report_deadlock)(struct cora_loop *loop);
+    /* For the trace: the row of a step; what its task waits for from now on; the tasks that are
+     * new. See task/trace.c */
+    cora__trace_row (*trace_row)(const struct cora__handle *step);
+    void (*trace_wait)(const struct cora__handle *step);
+    void (*trace_new)(struct cora_loop *loop);
     /* The loop has stopped running. */
     void (*stop)(struct cora_loop *loop);
     /* The loop closes: drops the tasks that are left. */
     void (*close)(struct cora_loop *loop);
+};
+
+/* What a loop knows of the trace that it is in. See trace.c */
+struct cora__loop_trace {
+    bool on;
+    unsigned session;          /* which; 0: none */
+    unsigned number;           /* of loops that were traced, from 1; 0: it was not so far */
+    cora__trace_row row;       /* the loop's; a task's is that and its number. 0: none so far */
+    unsigned long last_task;   /* of those whose names it has told */
+    unsigned long closed_rows; /* of tasks, that have ended since */
 };
 
 struct cora_loop {
@@ -151,6 +167,8 @@ struct cora_loop {
     bool is_running, closed, stopping, look;
     bool ends_in_deadlock; /* where nothing can wake it: report, and end */
     bool debug;
+    bool observed; /* each handle is run by the loop: in debug mode, or because it is traced */
+    struct cora__loop_trace trace;
     struct cora__handle place;     /* in the ring for a callback that runs */
     struct cora__handle *callback; /* which that is, or the last that was */
     atomic_bool interrupted;       /* end at once, with -EINTR */
@@ -278,6 +296,25 @@ static inline int cora__loop_check(struct cora_loop *loop)
 {
     return loop->closed || loop->debug || !loop->is_running ? cora__loop_check_closely(loop) : 0;
 }
+
+/* The loop is in debug mode, or in a trace, from now on, or no longer. */
+static inline void cora__loop_set_observed(struct cora_loop *loop)
+{
+    loop->observed = loop->debug || loop->trace.on;
+}
+
+/* A row's slice of a step that is about to run, or of a callback. */
+struct cora__traced_run {
+    cora__trace_row row, outer;      /* a step's; where the marks went before */
+    unsigned long dead, closed_rows; /* tasks that have ended until then, and rows of such */
+};
+
+/* Around a run, where the loop is traced. `handle` may be gone by the end if it is a callback, or
+ * its task has ended. See trace.c */
+void cora__loop_trace_begin(struct cora_loop *loop, const struct cora__handle *handle,
+                            struct cora__traced_run *run);
+void cora__loop_trace_end(struct cora_loop *loop, const struct cora__handle *handle,
+                          const struct cora__traced_run *run);
 
 /* Like cora_loop_call_exception_handler, with a message in printf's manner. */
 void cora__loop_report(struct cora_loop *loop, const char *task, struct cora_future *future,

@@ -274,11 +274,15 @@ int cora__poller_wait(struct cora_loop *loop, double timeout)
     if (rc < 0)
         return rc;
     cora__io_before_poll(loop);
+    if (loop->trace.on)
+        cora__trace_push(loop->trace.row, CORA__TRACE_POLL, "poll", NULL);
     if (timeout != 0 && may_sleep(poller))
         sleep_on(poller, timeout);
     else
         ev_run(poller->ev, EVRUN_NOWAIT);
     atomic_store(&poller->asleep, false);
+    if (loop->trace.on)
+        cora__trace_pop(loop->trace.row);
     return 0;
 }
 

@@ -68,6 +68,7 @@ void cora__loop_report(struct cora_loop *loop, const char *task, struct cora_fut
 void cora_loop_set_debug(cora_loop *loop, bool debug)
 {
     loop->debug = debug;
+    cora__loop_set_observed(loop);
 }
 
 bool cora_loop_get_debug(const cora_loop *loop)

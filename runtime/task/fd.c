@@ -7,6 +7,7 @@
 #include "task/task.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 struct fd_wait {
@@ -26,7 +27,16 @@ static bool cancel(struct cora_future *future, const char *message)
     return cora__future_cancel_plain(future, message);
 }
 
-static const struct cora__future_kind fd_wait_kind = {.cancel = cancel};
+static const char *describe(struct cora_future *future, char *text, size_t size)
+{
+    const struct fd_wait *wait = cora__container_of(future, struct fd_wait, future);
+
+    snprintf(text, size, "descriptor %d to be %s", wait->fd,
+             wait->direction == CORA__READ ? "readable" : "writable");
+    return text;
+}
+
+static const struct cora__future_kind fd_wait_kind = {.cancel = cancel, .describe = describe};
 
 static void on_ready(void *arg)
 {
@@ -35,7 +45,7 @@ static void on_ready(void *arg)
     cora__future_wake(&wait->future);
 }
 
-static int wait_for(int fd, enum cora__direction direction, const char *what)
+static int wait_for(int fd, enum cora__direction direction)
 {
     struct cora__task *task = cora__current_task();
     struct fd_wait wait;
@@ -48,7 +58,7 @@ static int wait_for(int fd, enum cora__direction direction, const char *what)
     wait.io.owner = NULL;
     wait.fd = fd;
     wait.direction = direction;
-    cora__future_init(&wait.future, task->future.loop, &fd_wait_kind, what);
+    cora__future_init(&wait.future, task->future.loop, &fd_wait_kind, "descriptor");
     rc = cora__io_start(task->future.loop, fd, direction, &wait.io);
     if (rc < 0)
         return rc;
@@ -59,12 +69,12 @@ static int wait_for(int fd, enum cora__direction direction, const char *what)
 
 int cora_wait_readable(int fd)
 {
-    return wait_for(fd, CORA__READ, "a descriptor to be readable,");
+    return wait_for(fd, CORA__READ);
 }
 
 int cora_wait_writable(int fd)
 {
-    return wait_for(fd, CORA__WRITE, "a descriptor to be writable,");
+    return wait_for(fd, CORA__WRITE);
 }
 
 void cora_fd_opened(int fd)

@@ -130,6 +130,7 @@ static struct cora_coroutine *coroutine_of(const struct cora__task *task)
 /* It is in the ring no more, and its outcome, the error, is there already. */
 static void end_unstarted(struct cora__task *task)
 {
+    cora__task_trace_close(task);
     conclude(task, task->future.outcome);
     cora__future_release(&task->future); /* the loop's own reference */
 }
@@ -411,6 +412,7 @@ static void drop_tasks(struct cora_loop *loop)
 
         cora__future_report(&task->future, cora_task_get_name(&task->future), 0,
                             "the task was dropped while it was pending");
+        cora__task_trace_close(task);
         cora__future_drop_callbacks(&task->future);
         if (task->waiting_on != NULL && task->waiting_on->kind != NULL &&
             task->waiting_on->kind->abandon != NULL)
@@ -452,6 +454,9 @@ static const struct cora__loop_hooks hooks = {
     .describe = describe_step,
     .told = told,
     .report_deadlock = report_deadlock,
+    .trace_row = cora__task_trace_row,
+    .trace_wait = cora__task_trace_wait,
+    .trace_new = cora__task_trace_new,
     .stop = drop_idle,
     .close = drop_all,
 };
@@ -468,8 +473,10 @@ static bool take_options(struct cora__task *task, const cora_task_options *optio
     return true;
 }
 
-static struct cora__task *create(struct cora_loop *loop, const cora_task_options *options,
-                                 cora_task_fn *fn, const char *function, size_t size)
+/* Inline in its one caller, which GCC would else make a part of its own callers instead. */
+static inline __attribute__((always_inline)) struct cora__task *create(
+    struct cora_loop *loop, const cora_task_options *options, cora_task_fn *fn,
+    const char *function, size_t size)
 {
     struct cora__task *task;
 
@@ -518,8 +525,10 @@ static struct cora__task *create(struct cora_loop *loop, const cora_task_options
  * or ends control comes back here. A creator that is a callback has the loop's place there, and
  * control comes back as to the loop, whose stack is this one meanwhile: it may be a generator's.
  */
-static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
+static __attribute__((noinline)) void run_eagerly(struct cora_loop *loop, struct cora__task *task)
 {
+    struct cora__traced_run run;
+    bool traced = loop->trace.on;
     struct cora_coroutine *self = cora__coroutine_self();
     struct cora__handle *creator = cora__handle_running();
     struct cora__strand *strand = cora__strand;
@@ -530,10 +539,16 @@ static void run_eagerly(struct cora_loop *loop, struct cora__task *task)
         loop->coroutine = self;
     cora__loop_push(loop, &task->step);
     loop->cursor = &task->step.link;
+    if (traced)
+        cora__task_trace_new(loop);
     if (start(&task->step, NULL)) {
+        if (traced)
+            cora__loop_trace_begin(loop, &task->step, &run);
         cora__strand = &task->step.strand;
         cora__coroutine_transfer(self, is_step ? &creator->sp : &self->sp, task->step.coroutine,
                                  task->step.sp);
+        if (traced)
+            cora__loop_trace_end(loop, &task->step, &run);
     } else {
         cora__loop_leave_ring(loop, &task->step);
         end_unstarted(task);
@@ -652,6 +667,8 @@ int cora_task_set_name(cora_task *task, const char *name)
         return -ENOMEM;
     free(self->label.name);
     self->label.name = copy;
+    if (task->loop->trace.on)
+        cora__task_trace_name(self);
     return 0;
 }
 

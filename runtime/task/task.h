@@ -79,6 +79,17 @@ static inline __attribute__((always_inline)) int cora__task_yield(struct cora__t
     return task->must_cancel ? cora__task_take_cancellation(task) : 0;
 }
 
+/* The task's side of loop/trace.c. See trace.c */
+cora__trace_row cora__task_trace_row(const struct cora__handle *step);
+void cora__task_trace_wait(const struct cora__handle *step);
+void cora__task_trace_new(struct cora_loop *loop);
+
+/* It is called otherwise from now on. */
+void cora__task_trace_name(const struct cora__task *task);
+
+/* It has ended without having run, or is dropped. */
+void cora__task_trace_close(const struct cora__task *task);
+
 /* Links a scope as the innermost one of the task. */
 void cora__scope_enter(struct cora__task *task, struct cora__scope *scope);
 

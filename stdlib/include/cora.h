@@ -43,6 +43,7 @@
 #include <cora/thread.h>
 #include <cora/threading.h>
 #include <cora/timeout.h>
+#include <cora/trace.h>
 #include <cora/transport.h>
 #include <cora/wait.h>
 #include <cora/waiter.h>

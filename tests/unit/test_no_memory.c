@@ -70,6 +70,20 @@ TEST(a_loop)
     assert_fails_cleanly(make_a_loop, NULL);
 }
 
+static int make_a_trace(void *arg)
+{
+    int rc = cora_trace_start("/dev/null");
+
+    (void)arg;
+    assert_int_equal(cora_trace_is_on(), rc == 0);
+    return rc < 0 ? rc : cora_trace_stop();
+}
+
+TEST(a_trace)
+{
+    assert_fails_cleanly(make_a_trace, NULL);
+}
+
 static int nothing(void *arg)
 {
     (void)arg;

@@ -1,4 +1,4 @@
-#include "combine/table.h"
+#include "base/table.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * table.h: finding objects by an address. They are linked by a member of theirs, so that adding one
  * cannot fail.
  */
-#ifndef CORA_COMBINE_TABLE_H
-#define CORA_COMBINE_TABLE_H
+#ifndef CORA_BASE_TABLE_H
+#define CORA_BASE_TABLE_H
 
 #include <stddef.h>
 
