@@ -26,6 +26,7 @@
 #include <cora/lock.h>
 #include <cora/loop.h>
 #include <cora/loops.h>
+#include <cora/multiprocessing.h>
 #include <cora/names.h>
 #include <cora/pipe.h>
 #include <cora/protocol.h>
