@@ -14,6 +14,7 @@
 #include "unix_socket.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 enum { DEFAULT_BACKLOG = 100 };
@@ -513,4 +514,20 @@ size_t cora_server_sockets(const cora_server *server, int fds[], size_t room)
     for (size_t i = 0; i < server->count && i < room; i++)
         fds[i] = server->listeners[i].fd;
     return server->count;
+}
+
+int cora_server_port(const cora_server *server)
+{
+    cora_address address = {.length = sizeof address.storage};
+
+    if (server->count == 0)
+        return -EBADF;
+    if (getsockname(server->listeners[0].fd, (struct sockaddr *)&address.storage, &address.length) <
+        0)
+        return -errno;
+    if (address.storage.ss_family == AF_INET)
+        return ntohs(((struct sockaddr_in *)&address.storage)->sin_port);
+    if (address.storage.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&address.storage)->sin6_port);
+    return -EAFNOSUPPORT;
 }

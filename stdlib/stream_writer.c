@@ -4,6 +4,9 @@
 #include <cora/ssl.h>
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
@@ -16,6 +19,32 @@ int cora_stream_writer_writelines(cora_stream_writer *writer, const struct iovec
                                   size_t count)
 {
     return cora_transport_writelines(writer->transport, parts, count);
+}
+
+/* What is longer than most lines are is formatted twice. */
+int cora_stream_writer_printf(cora_stream_writer *writer, const char *format, ...)
+{
+    char line[512], *text = line;
+    va_list args;
+    int size, rc;
+
+    va_start(args, format);
+    size = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (size < 0)
+        return -errno;
+    if ((size_t)size >= sizeof line) {
+        text = malloc((size_t)size + 1);
+        if (text == NULL)
+            return -ENOMEM;
+        va_start(args, format);
+        size = vsnprintf(text, (size_t)size + 1, format, args);
+        va_end(args);
+    }
+    rc = cora_stream_writer_write(writer, text, (size_t)size);
+    if (text != line)
+        free(text);
+    return rc;
 }
 
 int cora_stream_writer_write_eof(cora_stream_writer *writer)

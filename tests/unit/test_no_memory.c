@@ -648,7 +648,12 @@ TEST(a_reader)
     assert_int_equal(reports.count, 0);
 }
 
-/* Bytes for which there is no memory: the connection is lost. */
+static int print_a_long_line(void *arg)
+{
+    return cora_stream_writer_printf(arg, "%600d", 1);
+}
+
+/* Then bytes for which there is no memory: the connection is lost. */
 static int receive_without_memory(void *arg)
 {
     cora_stream_reader *reader;
@@ -658,6 +663,7 @@ static int receive_without_memory(void *arg)
     (void)arg;
     make_pair(fds);
     open_streams(fds[0], CORA_STREAM_LIMIT, &reader, &writer);
+    assert_fails_cleanly(print_a_long_line, writer);
     put(fds[1], "some");
     refuse_allocation(1);
     rc = cora_stream_writer_wait_closed(writer);

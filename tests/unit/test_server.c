@@ -312,6 +312,44 @@ TEST(the_sockets_have_the_options_that_were_given)
     run(sets_options);
 }
 
+static in_port_t bound_to(const cora_server *server)
+{
+    cora_address address = server_address(server);
+
+    if (address.storage.ss_family == AF_INET6)
+        return ((struct sockaddr_in6 *)&address.storage)->sin6_port;
+    return ((struct sockaddr_in *)&address.storage)->sin_port;
+}
+
+static int has_a_port(void *arg)
+{
+    struct lobby lobby = {0};
+    cora_server *server = serve_lobby(&lobby, NULL);
+    int rc;
+
+    (void)arg;
+    assert_int_equal(cora_server_port(server), ntohs(bound_to(server)));
+    assert_true(cora_server_port(server) > 0);
+    cora_server_close(server);
+    assert_int_equal(cora_server_port(server), -EBADF);
+    end(server);
+    rc = cora_create_server(record_next, &lobby, "::1", "0", NULL, &server);
+    if (rc == 0) { /* without IPv6 there is none */
+        assert_int_equal(cora_server_port(server), ntohs(bound_to(server)));
+        end(server);
+    }
+    rc = cora_create_unix_server(record_next, &lobby, socket_path(), NULL, &server);
+    assert_int_equal(rc, 0);
+    assert_int_equal(cora_server_port(server), -EAFNOSUPPORT);
+    end(server);
+    return 0;
+}
+
+TEST(a_server_knows_its_port)
+{
+    run(has_a_port);
+}
+
 /* ---- serving, and the end ------------------------------------------------------------------- */
 
 static int starts_later(void *arg)

@@ -6,6 +6,7 @@
 
 #include <sys/socket.h>
 #include <unistd.h>
+#include <wchar.h>
 
 struct pair {
     cora_stream_reader *reader;
@@ -98,6 +99,42 @@ static int writes(void *arg)
 TEST(what_is_written_is_sent_and_drain_does_not_suspend)
 {
     assert_int_equal(run_virtual(writes, NULL), 0);
+}
+
+static int prints(void *arg)
+{
+    char long_text[2000], text[2001];
+    struct pair pair;
+    int rc;
+
+    (void)arg;
+    open_pair(&pair);
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    assert_int_equal(cora_stream_writer_printf(pair.writer, "%d is %s\n", 4, "four"), 0);
+    assert_peer_reads(&pair, "4 is four\n");
+    for (size_t size = 511; size < 514; size++) { /* about the size from which on it allocates */
+        rc = cora_stream_writer_printf(pair.writer, "%.*s", (int)size, long_text);
+        assert_int_equal(rc, 0);
+        assert_int_equal(recv(pair.fds[1], text, sizeof text, MSG_DONTWAIT), size);
+        assert_memory_equal(text, long_text, size);
+    }
+    assert_int_equal(cora_stream_writer_printf(pair.writer, "%s.", long_text), 0);
+    assert_int_equal(recv(pair.fds[1], text, sizeof text, MSG_DONTWAIT), sizeof long_text);
+    assert_memory_equal(text, long_text, sizeof long_text - 1);
+    assert_int_equal(text[sizeof long_text - 1], '.');
+    rc = cora_stream_writer_printf(pair.writer, "lost%lc", (wint_t)0x110000);
+    assert_int_equal(rc, -EILSEQ);
+    assert_int_equal(recv(pair.fds[1], text, sizeof text, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
+    close_fd(pair.fds[1]);
+    give_back(&pair);
+    return 0;
+}
+
+TEST(printf_sends_text_of_any_length_and_nothing_where_it_fails)
+{
+    assert_int_equal(run_virtual(prints, NULL), 0);
 }
 
 static int drains(void *arg)

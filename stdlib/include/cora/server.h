@@ -140,6 +140,13 @@ CORA_API bool cora_server_is_serving(const cora_server *server);
 CORA_API size_t cora_server_sockets(const cora_server *server, int fds[], size_t room);
 
 /*
+ * The port of the first of them: where service was "0", that which was free
+ * (server.sockets[0].getsockname()[1]). -EBADF when it is closed; -EAFNOSUPPORT for one that has
+ * none.
+ */
+CORA_API CORA_MUST_CHECK int cora_server_port(const cora_server *server);
+
+/*
  * Starts accepting; nothing if it has started. 0; -EBADF when it is closed; what listen(2) says:
  * nothing is accepted; -ECANCELED; -CORA_ENOTASK.
  */

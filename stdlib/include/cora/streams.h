@@ -126,6 +126,14 @@ CORA_API CORA_MUST_CHECK int cora_stream_writer_writelines(cora_stream_writer *w
                                                            const struct iovec *parts, size_t count);
 
 /*
+ * writer.write(f"..."): the text that printf would print. As write; also -ENOMEM, and what snprintf
+ * failed with: nothing of it is sent.
+ */
+CORA_API CORA_MUST_CHECK int cora_stream_writer_printf(cora_stream_writer *writer,
+                                                       const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
  * Suspends while more than the transport's high-water mark waits to be sent, until there is no more
  * than the low one; otherwise it does not suspend. When the connection is closing it lets others
  * run once. Any number of tasks may drain. 0; the reader's exception; the error that the connection
