@@ -3,7 +3,8 @@
  *
  * What to notice: whichever task ends first, the results are in the order of the tasks. The first
  * that fails is what cora_gather returns, and the others go on: nobody cancels them (a task group
- * would, 05_task_groups.c). With CORA_RETURN_EXCEPTIONS an error is a result like others.
+ * would, 05_task_groups.c), so they must not use what lies in the frame of who has gone on without
+ * them. With CORA_RETURN_EXCEPTIONS an error is a result like others, and gather waits for all.
  * cora_gather_unref is cora_gather for tasks that were made only for it: afterwards it gives the
  * references back.
  */
