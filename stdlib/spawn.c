@@ -9,7 +9,8 @@
  */
 #include "spawn.h"
 
-#include <dirent.h>
+#include "descriptors.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -181,62 +182,9 @@ static int set_stdio(const struct spawn *spawn)
     return 0;
 }
 
-static void close_on_exec(int fd)
-{
-    if (fd >= STDIO)
-        fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
-/* In one call, where the kernel has it. */
-static bool mark_range(void)
-{
-#ifdef CLOSE_RANGE_CLOEXEC
-    return close_range(STDIO, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
-#else
-    return false;
-#endif
-}
-
-/* By the kernel's list of them, read without readdir, which allocates. */
-static bool mark_listed(void)
-{
-#ifdef __linux__
-    _Alignas(struct dirent64) char entries[1024];
-    int directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ssize_t size;
-
-    if (directory < 0)
-        return false;
-    while ((size = getdents64(directory, entries, sizeof entries)) > 0) {
-        for (ssize_t at = 0; at < size;) {
-            struct dirent64 *entry = (struct dirent64 *)(void *)(entries + at);
-            int fd = 0;
-
-            for (const char *digit = entry->d_name; *digit >= '0' && *digit <= '9'; digit++)
-                fd = 10 * fd + (*digit - '0');
-            close_on_exec(fd); /* "." and ".." are 0 */
-            at += entry->d_reclen;
-        }
-    }
-    close(directory);
-    return size == 0;
-#else
-    return false;
-#endif
-}
-
-static void mark_every_number(void)
-{
-    int most = (int)sysconf(_SC_OPEN_MAX);
-
-    for (int fd = STDIO; fd < most; fd++)
-        close_on_exec(fd);
-}
-
 static int close_others(const int *pass_fds)
 {
-    if (!mark_range() && !mark_listed())
-        mark_every_number();
+    cora__close_on_exec_from(STDIO);
     for (const int *fd = pass_fds; fd != NULL && *fd >= 0; fd++)
         if (stay_open(*fd) < 0)
             return -1;
