@@ -54,7 +54,7 @@ static void close_default_executor(void *arg)
     cora_executor_free(self->shutter);
     cora_executor_free(self->executor);
     while ((retired = self->retired) != NULL) {
-        self->retired = *cora__executor_next(retired);
+        self->retired = retired->next;
         cora_executor_free(retired);
     }
     forget_jobs(self);
@@ -85,12 +85,14 @@ int cora_loop_set_default_executor(cora_loop *loop, cora_executor *executor)
 
     if (self == NULL)
         return cora_loop_is_closed(loop) ? -CORA_ECLOSED : -ENOMEM;
+    if (cora__executor_threads(executor) == NULL)
+        return -EINVAL;
     if (self->in_flight > 0)
         return -EBUSY;
     self->loop = loop;
     if (self->executor != NULL) {
         cora_executor_shutdown(self->executor, false, false);
-        *cora__executor_next(self->executor) = self->retired;
+        self->executor->next = self->retired;
         self->retired = self->executor;
     }
     self->executor = executor;

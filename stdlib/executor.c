@@ -1,67 +1,17 @@
 /*
- * executor.c: ThreadPoolExecutor: jobs whose outcome is a concurrent future.
+ * executor.c: Executor: what both pools have in common, jobs whose outcome is a concurrent future.
  */
 #include "executor.h"
 
-#include "thread_name.h"
-
-#include <cora/trace.h>
-
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-struct cora_executor {
-    struct cora__thread_pool *threads;
-    char prefix[CORA__THREAD_PREFIX_SIZE];
-    int (*initializer)(void *arg);
-    void *initarg;
-    atomic_bool broken; /* an initializer has failed */
-    cora_executor *next;
-};
+/* ---- submissions --------------------------------------------------------------------------- */
 
-struct submission {
-    struct cora__pool_job job;
-    cora_concurrent_future *future;
-    cora_job *fn;
-    void *arg;
-};
-
-/* ---- jobs ---------------------------------------------------------------------------------- */
-
-/* The future's outcome; its users may free what the job has worked on from then on. */
-static void complete(struct submission *submission, int result)
+static struct cora__submission *create_submission(const struct cora__work *work)
 {
-    cora_concurrent_future *future = submission->future;
-
-    free(submission);
-    (void)!(result < 0 ? cora_concurrent_future_set_exception(future, result)
-                       : cora_concurrent_future_set_result(future, result, NULL));
-    cora_concurrent_future_unref(future);
-}
-
-static void run(struct cora__pool_job *job)
-{
-    struct submission *submission = (struct submission *)job;
-    int result;
-
-    if (cora_concurrent_future_set_running_or_notify_cancel(submission->future) == 0) {
-        cora_trace_begin_function((const void *)(uintptr_t)submission->fn);
-        result = submission->fn(submission->arg);
-        cora_trace_end();
-        complete(submission, result);
-    } else {
-        cora_concurrent_future_unref(submission->future);
-        free(submission);
-    }
-}
-
-static struct submission *create_submission(cora_job *fn, void *arg)
-{
-    struct submission *submission = calloc(1, sizeof *submission);
+    struct cora__submission *submission = calloc(1, sizeof *submission);
 
     if (submission == NULL)
         return NULL;
@@ -70,32 +20,62 @@ static struct submission *create_submission(cora_job *fn, void *arg)
         free(submission);
         return NULL;
     }
-    submission->job.run = run;
-    submission->fn = fn;
-    submission->arg = arg;
+    submission->work = *work;
     return submission;
 }
 
-int cora_executor_submit(cora_executor *executor, cora_job *fn, void *arg,
-                         cora_concurrent_future **ret)
+static void free_submission(struct cora__submission *submission)
 {
-    struct submission *submission;
+    cora_concurrent_future_unref(submission->future);
+    free(submission);
+}
+
+bool cora__submission_begin(struct cora__submission *submission)
+{
+    if (cora_concurrent_future_set_running_or_notify_cancel(submission->future) == 0)
+        return true;
+    free_submission(submission);
+    return false;
+}
+
+/* The future's users may free what the job has worked on from then on. */
+void cora__submission_end(struct cora__submission *submission, int outcome)
+{
+    cora_concurrent_future *future = submission->future;
+
+    free(submission);
+    (void)!(outcome < 0 ? cora_concurrent_future_set_exception(future, outcome)
+                        : cora_concurrent_future_set_result(future, outcome, NULL));
+    cora_concurrent_future_unref(future);
+}
+
+void cora__submission_fail(struct cora__submission *submission, int error)
+{
+    cora__work_fail(&submission->work, error);
+    cora__submission_end(submission, error);
+}
+
+void cora__submission_drop(struct cora__submission *submission, int error)
+{
+    if (error == -ECANCELED)
+        cora_concurrent_future_cancel(submission->future);
+    if (cora__submission_begin(submission))
+        cora__submission_fail(submission, error);
+}
+
+static int submit(cora_executor *executor, const struct cora__work *work,
+                  cora_concurrent_future **ret)
+{
+    struct cora__submission *submission = create_submission(work);
     cora_concurrent_future *future;
     int rc;
 
-    if (atomic_load(&executor->broken))
-        return -CORA_EBROKENEXECUTOR;
-    submission = create_submission(fn, arg);
     if (submission == NULL)
         return -ENOMEM;
     future = cora_concurrent_future_ref(submission->future);
-    rc = cora__thread_pool_submit(executor->threads, &submission->job);
-    if (rc < 0) {
-        cora_concurrent_future_unref(submission->future);
-        free(submission);
-    }
-    if (rc == -CORA_EEXECUTORSHUTDOWN && atomic_load(&executor->broken))
-        rc = -CORA_EBROKENEXECUTOR;
+    rc = executor->kind->submit(executor, submission);
+    if (rc < 0)
+        free_submission(submission);
     if (rc == 0 && ret != NULL)
         *ret = future;
     else
@@ -103,118 +83,40 @@ int cora_executor_submit(cora_executor *executor, cora_job *fn, void *arg,
     return rc;
 }
 
-/* Those that have not begun: cancelled, or failed with the error. */
-static void drop_submissions(cora_executor *executor, int error)
+int cora_executor_submit(cora_executor *executor, cora_job *fn, void *arg,
+                         cora_concurrent_future **ret)
 {
-    struct cora__pool_job *job;
+    return submit(executor, &(struct cora__work){.fn = fn, .items = arg, .count = 1}, ret);
+}
 
-    while ((job = cora__thread_pool_withdraw_next(executor->threads)) != NULL) {
-        struct submission *submission = (struct submission *)job;
-
-        if (error == -ECANCELED)
-            cora_concurrent_future_cancel(submission->future);
-        complete(submission, error);
-    }
+int cora_executor_submit_bytes(cora_executor *executor, cora_bytes_job *fn, const void *in,
+                               size_t size, cora_bytes *out, cora_concurrent_future **ret)
+{
+    return submit(executor,
+                  &(struct cora__work){.bytes_fn = fn, .in = in, .in_size = size, .out = out}, ret);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-static bool begin(void *arg, int number)
-{
-    cora_executor *executor = arg;
-
-    cora__thread_name(executor->prefix, number);
-    if (executor->initializer == NULL || executor->initializer(executor->initarg) >= 0)
-        return true;
-    atomic_store(&executor->broken, true);
-    cora__thread_pool_close(executor->threads);
-    drop_submissions(executor, -CORA_EBROKENEXECUTOR);
-    return false;
-}
-
-int cora_thread_pool_executor_create(const cora_thread_pool_options *options, cora_executor **ret)
-{
-    static const cora_thread_pool_options none;
-    const char *prefix = "cora";
-    cora_executor *executor;
-    int most;
-
-    if (options == NULL)
-        options = &none;
-    if (options->max_workers < 0)
-        return -EINVAL;
-    executor = calloc(1, sizeof *executor);
-    if (executor == NULL)
-        return -ENOMEM;
-    most = options->max_workers > 0 ? options->max_workers : cora__thread_pool_default_size();
-    executor->threads = cora__thread_pool_create(most, begin, executor);
-    if (executor->threads == NULL) {
-        free(executor);
-        return -ENOMEM;
-    }
-    if (options->thread_name_prefix != NULL)
-        prefix = options->thread_name_prefix;
-    snprintf(executor->prefix, sizeof executor->prefix, "%s", prefix);
-    executor->initializer = options->initializer;
-    executor->initarg = options->initarg;
-    *ret = executor;
-    return 0;
-}
-
 void cora_executor_shutdown(cora_executor *executor, bool wait, bool cancel_futures)
 {
-    cora__thread_pool_close(executor->threads);
-    if (cancel_futures)
-        drop_submissions(executor, -ECANCELED);
-    if (wait)
-        cora__thread_pool_join(executor->threads);
+    executor->kind->shutdown(executor, wait, cancel_futures);
 }
 
 void cora_executor_free(cora_executor *executor)
 {
-    if (executor == NULL)
-        return;
-    cora__thread_pool_free(executor->threads);
-    free(executor);
-}
-
-struct cora__thread_pool *cora__executor_threads(cora_executor *executor)
-{
-    return executor->threads;
-}
-
-cora_executor **cora__executor_next(cora_executor *executor)
-{
-    return &executor->next;
+    if (executor != NULL)
+        executor->kind->free(executor);
 }
 
 /* ---- map ----------------------------------------------------------------------------------- */
 
-/* A job of its: some of the items, one after the other. */
+/* Some of the items, one after the other, in one job. */
 struct chunk {
-    cora_job *fn;
-    char *items;
-    size_t size, count;
+    size_t count;
     int *results;
     cora_concurrent_future *future;
 };
-
-/* Goes on where one fails: each item has a result. */
-static int run_chunk(void *arg)
-{
-    struct chunk *chunk = arg;
-    int first = 0;
-
-    for (size_t i = 0; i < chunk->count; i++) {
-        int result = chunk->fn(chunk->items + i * chunk->size);
-
-        if (chunk->results != NULL)
-            chunk->results[i] = result;
-        if (first == 0 && result < 0)
-            first = result;
-    }
-    return first;
-}
 
 static double now(void)
 {
@@ -270,12 +172,15 @@ int cora_executor_map(cora_executor *executor, cora_job *fn, void *items, size_t
     for (size_t i = 0; i < count && rc == 0; i += each) {
         struct chunk *next = &chunks[submitted];
 
-        *next = (struct chunk){.fn = fn,
-                               .items = (char *)items + i * size,
-                               .size = size,
-                               .count = count - i < each ? count - i : each,
-                               .results = results != NULL ? results + i : NULL};
-        rc = cora_executor_submit(executor, run_chunk, next, &next->future);
+        next->count = count - i < each ? count - i : each;
+        next->results = results != NULL ? results + i : NULL;
+        rc = submit(executor,
+                    &(struct cora__work){.fn = fn,
+                                         .items = (char *)items + i * size,
+                                         .size = size,
+                                         .count = next->count,
+                                         .results = next->results},
+                    &next->future);
         if (rc == 0)
             submitted++;
     }

@@ -3,7 +3,7 @@
  */
 #include "thread_pool.h"
 
-#include "link.h"
+#include "at_exit.h"
 
 #include <cora/error.h>
 
@@ -35,7 +35,7 @@ struct cora__thread_pool {
     unsigned forks; /* when its threads were started */
     bool (*begin)(void *arg, int number);
     void *arg;
-    struct cora__link link;  /* among those that have threads */
+    struct cora__at_exit at_exit;
     pthread_mutex_t joining; /* held, before `lock`, by who waits for the threads' end */
     pthread_mutex_t lock;
     pthread_cond_t work;
@@ -188,6 +188,7 @@ static void *work(void *arg)
     struct cora__pool_job *job;
 
     own = pool;
+    cora__at_exit_is_not_for_this_thread();
     if (!begin_thread(pool))
         return NULL;
     pthread_mutex_lock(&pool->lock);
@@ -200,73 +201,12 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* ---- the end of the program ---------------------------------------------------------------- */
-
-/*
- * A program that comes to its end waits for the jobs that were taken in, as Python's does. The one
- * whose threads are waited for is not freed meanwhile.
- */
-static struct {
-    pthread_mutex_t lock; /* a pool's own is taken before */
-    pthread_cond_t finished;
-    struct cora__link *pools;
-    struct cora__thread_pool *finishing;
-} at_exit = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, NULL};
-
-static void finish_all(void)
-{
-    if (own != NULL) /* a job has called exit: it would wait for itself */
-        return;
-    pthread_mutex_lock(&at_exit.lock);
-    while (at_exit.pools != NULL) {
-        struct cora__thread_pool *pool = at_exit.pools->object;
-
-        cora__link_remove(&pool->link);
-        at_exit.finishing = pool;
-        pthread_mutex_unlock(&at_exit.lock);
-        cora__thread_pool_join(pool);
-        pthread_mutex_lock(&at_exit.lock);
-        at_exit.finishing = NULL;
-        pthread_cond_broadcast(&at_exit.finished);
-    }
-    pthread_mutex_unlock(&at_exit.lock);
-}
-
-static void finish_all_at_exit(void)
-{
-    atexit(finish_all); /* or there is no memory, and nobody is waited for */
-}
-
-static void enlist(struct cora__thread_pool *pool)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, finish_all_at_exit);
-    pthread_mutex_lock(&at_exit.lock);
-    cora__link_add(&at_exit.pools, &pool->link, pool);
-    pthread_mutex_unlock(&at_exit.lock);
-}
-
-static void delist(struct cora__thread_pool *pool)
-{
-    pthread_mutex_lock(&at_exit.lock);
-    cora__link_remove(&pool->link);
-    while (at_exit.finishing == pool)
-        pthread_cond_wait(&at_exit.finished, &at_exit.lock);
-    pthread_mutex_unlock(&at_exit.lock);
-}
-
-/* In a forked child, which has none of their threads; the lock may have been held. */
-static void forget_all(void)
-{
-    pthread_mutex_init(&at_exit.lock, NULL);
-    pthread_cond_init(&at_exit.finished, NULL);
-    at_exit.pools = NULL;
-    at_exit.finishing = NULL;
-    own = NULL;
-}
-
 /* ---- threads ------------------------------------------------------------------------------- */
+
+static void join(void *arg)
+{
+    cora__thread_pool_join(arg);
+}
 
 /*
  * No signal is blocked in it: a fault in a job must get to its handler, and a program that a job
@@ -277,7 +217,7 @@ static int start_worker(struct cora__thread_pool *pool)
     int error = pthread_create(&pool->thread[pool->threads], NULL, work, pool);
 
     if (error == 0 && pool->threads++ == 0)
-        enlist(pool);
+        cora__at_exit_add(&pool->at_exit, join, pool);
     return -error;
 }
 
@@ -290,7 +230,7 @@ static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 static void count_fork(void)
 {
     forks++;
-    forget_all();
+    own = NULL;
 }
 
 static void count_forks(void)
@@ -309,7 +249,7 @@ unsigned cora__forks(void)
 void cora__thread_pool_renew(struct cora__thread_pool *pool)
 {
     pool->forks = cora__forks();
-    pool->link = (struct cora__link){0};
+    pool->at_exit = (struct cora__at_exit){.finish = NULL};
     pthread_mutex_init(&pool->joining, NULL);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
@@ -384,7 +324,7 @@ void cora__thread_pool_free(struct cora__thread_pool *pool)
 {
     if (pool != NULL && cora__thread_pool_is_ours(pool)) {
         cora__thread_pool_join(pool);
-        delist(pool);
+        cora__at_exit_remove(&pool->at_exit);
         pthread_cond_destroy(&pool->work);
         pthread_mutex_destroy(&pool->lock);
         pthread_mutex_destroy(&pool->joining);
