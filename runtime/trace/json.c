@@ -1,7 +1,7 @@
 #include "trace/json.h"
 
 #include <errno.h>
-#include <string.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 void cora__json_flush(struct cora__json *json)
@@ -19,57 +19,49 @@ void cora__json_flush(struct cora__json *json)
     json->used = 0;
 }
 
-static void add(struct cora__json *json, const char *text, size_t length)
+void cora__json_add_bytes(struct cora__json *json, const char *text, size_t length)
 {
     if (length > sizeof json->text - json->used)
         cora__json_flush(json);
-    memcpy(json->text + json->used, text, length); /* no piece is as long as the buffer */
+    memcpy(json->text + json->used, text, length);
     json->used += length;
-}
-
-void cora__json_add(struct cora__json *json, const char *text)
-{
-    add(json, text, strlen(text));
 }
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
-/* The digits, which end at `end`; where they begin. */
-static char *put_digits(char *end, uint64_t number, unsigned base)
-{
-    do
-        *--end = "0123456789abcdef"[number % base];
-    while ((number /= base) > 0);
-    return end;
-}
+enum { MOST_DIGITS = 20 };
 
 void cora__json_add_number(struct cora__json *json, uint64_t number)
 {
-    char text[24], *end = text + sizeof text;
-    char *begin = put_digits(end, number, 10);
+    char text[MOST_DIGITS], *end = text + sizeof text, *begin = end;
 
-    add(json, begin, (size_t)(end - begin));
+    do
+        *--begin = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    cora__json_add_bytes(json, begin, (size_t)(end - begin));
 }
 
 void cora__json_add_address(struct cora__json *json, uintptr_t address)
 {
-    char text[24], *end = text + sizeof text;
-    char *begin = put_digits(end, address, 16);
+    char text[MOST_DIGITS], *end = text + sizeof text, *begin = end;
 
+    do
+        *--begin = "0123456789abcdef"[address % 16];
+    while ((address /= 16) > 0);
     cora__json_add(json, "\"0x");
-    add(json, begin, (size_t)(end - begin));
+    cora__json_add_bytes(json, begin, (size_t)(end - begin));
     cora__json_add(json, "\"");
 }
 
 void cora__json_add_time(struct cora__json *json, int64_t ns)
 {
-    char text[4] = {'.', '0', '0', '0'};
     uint64_t positive = ns > 0 ? (uint64_t)ns : 0;
+    unsigned part = (unsigned)(positive % 1000);
+    char decimals[] = {'.', (char)('0' + part / 100), (char)('0' + part / 10 % 10),
+                       (char)('0' + part % 10)};
 
     cora__json_add_number(json, positive / 1000);
-    for (unsigned part = (unsigned)(positive % 1000), i = 3; i > 0; i--, part /= 10)
-        text[i] = (char)('0' + part % 10);
-    add(json, text, sizeof text);
+    cora__json_add_bytes(json, decimals, sizeof decimals);
 }
 
 /* ---- strings -------------------------------------------------------------------------------- */
@@ -92,7 +84,12 @@ static size_t utf8_length(const unsigned char *text)
     return length;
 }
 
-static void add_escape(struct cora__json *json, unsigned character)
+static bool needs_escape(unsigned char character)
+{
+    return character == '"' || character == '\\' || character < 0x20 || character == 0x7f;
+}
+
+static void add_escape(struct cora__json *json, unsigned char character)
 {
     char text[6] = {'\\',
                     'u',
@@ -101,23 +98,37 @@ static void add_escape(struct cora__json *json, unsigned character)
                     "0123456789abcdef"[character >> 4],
                     "0123456789abcdef"[character & 15]};
 
-    add(json, text, sizeof text);
+    cora__json_add_bytes(json, text, sizeof text);
+}
+
+/* How many bytes from there on may stand as they are: most often all. */
+static size_t plain_length(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t length, all = 0;
+
+    while (*at != '\0' && !needs_escape(*at) && (length = utf8_length(at)) > 0) {
+        at += length;
+        all += length;
+    }
+    return all;
 }
 
 void cora__json_add_string(struct cora__json *json, const char *text)
 {
     cora__json_add(json, "\"");
-    while (*text != '\0') {
-        const unsigned char *at = (const unsigned char *)text;
-        size_t length = utf8_length(at);
+    for (;;) {
+        size_t length = plain_length(text);
 
-        if (length == 0)
-            cora__json_add(json, "\xef\xbf\xbd");
-        else if (*at == '"' || *at == '\\' || *at < 0x20 || *at == 0x7f)
-            add_escape(json, *at);
+        cora__json_add_bytes(json, text, length);
+        text += length;
+        if (*text == '\0')
+            break;
+        if (needs_escape((unsigned char)*text))
+            add_escape(json, (unsigned char)*text);
         else
-            add(json, text, length);
-        text += length > 0 ? length : 1;
+            cora__json_add(json, "\xef\xbf\xbd");
+        text++;
     }
     cora__json_add(json, "\"");
 }

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct cora__json {
     int fd;
@@ -16,8 +17,14 @@ struct cora__json {
     char text[64 << 10];
 };
 
-/* As it is. */
-void cora__json_add(struct cora__json *json, const char *text);
+/* As it is: no longer than the room in all. */
+void cora__json_add_bytes(struct cora__json *json, const char *text, size_t length);
+
+/* Inline, for most are literals, whose lengths are known. */
+static inline void cora__json_add(struct cora__json *json, const char *text)
+{
+    cora__json_add_bytes(json, text, strlen(text));
+}
 
 /* In quotes, with escapes; what is no UTF-8 becomes U+FFFD. */
 void cora__json_add_string(struct cora__json *json, const char *text);

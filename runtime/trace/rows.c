@@ -216,13 +216,15 @@ static struct row *find_row(const struct cora__trace_rows *rows, cora__trace_row
     return node != NULL ? cora__container_of(node, struct row, node) : NULL;
 }
 
-/* What of a name, as the reports have it, is none for a slice: "a job in a thread, at 0x...". */
-static void cut_comma(char *text)
+/* Without the comma of some names, which are meant for reports: "a job in a thread, at 0x...". */
+static void set_name(struct slice *slice, const char *name)
 {
-    size_t length = strlen(text);
+    size_t length = strnlen(name, sizeof slice->text - 1);
 
-    if (length > 0 && text[length - 1] == ',')
-        text[length - 1] = '\0';
+    if (length > 0 && name[length - 1] == ',')
+        length--;
+    memcpy(slice->text, name, length);
+    slice->text[length] = '\0';
 }
 
 static void name_slice(struct cora__trace_rows *rows, const struct row *row, struct slice *slice,
@@ -243,8 +245,7 @@ static void name_slice(struct cora__trace_rows *rows, const struct row *row, str
         name = row->function;
     else if (slice->category == CORA__TRACE_CALLBACK || slice->category == CORA__TRACE_JOB)
         name = name_of_function(rows, (const void *)record->object);
-    snprintf(slice->text, sizeof slice->text, "%s", name);
-    cut_comma(slice->text);
+    set_name(slice, name);
 }
 
 /* NULL without memory: the slice is then not told. */
