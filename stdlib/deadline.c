@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <time.h>
 
 #ifdef __APPLE__ /* where conditions know no other clock */
 static const clockid_t wait_clock = CLOCK_REALTIME;
@@ -27,6 +26,14 @@ double cora__deadline(double timeout)
     return timeout > 0 ? cora__clock() + timeout : -INFINITY;
 }
 
+struct timespec cora__deadline_time(double deadline)
+{
+    struct timespec time = {.tv_sec = (time_t)deadline};
+
+    time.tv_nsec = (long)((deadline - (double)time.tv_sec) * 1e9);
+    return time;
+}
+
 void cora__cond_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;
@@ -47,7 +54,6 @@ int cora__cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock, double dea
         return -ETIMEDOUT;
     if (deadline == INFINITY)
         return -pthread_cond_wait(condition, lock);
-    time.tv_sec = (time_t)deadline;
-    time.tv_nsec = (long)((deadline - (double)time.tv_sec) * 1e9);
+    time = cora__deadline_time(deadline);
     return -pthread_cond_timedwait(condition, lock, &time);
 }

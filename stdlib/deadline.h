@@ -12,12 +12,16 @@
 #define CORA_STDLIB_DEADLINE_H
 
 #include <pthread.h>
+#include <time.h>
 
 /* Seconds of the clock that deadlines are told in. */
 double cora__clock(void);
 
 /* The deadline in so many seconds, no NaN. INFINITY: never; 0 or less: -INFINITY, it has passed. */
 double cora__deadline(double timeout);
+
+/* The same as the system's calls want it; it is neither never nor past. */
+struct timespec cora__deadline_time(double deadline);
 
 /* A condition for cora__cond_wait. */
 void cora__cond_init(pthread_cond_t *condition);

@@ -1,5 +1,5 @@
 /* Messages between processes. */
-#include "support/process.h"
+#include "support/children.h"
 #include "support/socket.h"
 #include "support/test.h"
 
@@ -53,30 +53,6 @@ static ssize_t receive_error(connection *end)
     return got;
 }
 
-static cora_multiprocessing_process *start(cora_multiprocessing_target *target, void *arg)
-{
-    cora_multiprocessing_process *child = NULL;
-    int rc = cora_multiprocessing_process_create(target, arg, NULL, &child);
-
-    assert_int_equal(rc, 0);
-    rc = cora_multiprocessing_process_start(child);
-    assert_int_equal(rc, 0);
-    return child;
-}
-
-static int finish(cora_multiprocessing_process *child)
-{
-    int exitcode = 1000;
-    int rc = cora_multiprocessing_process_join(child, INFINITY);
-
-    assert_int_equal(rc, 0);
-    rc = cora_multiprocessing_process_exitcode(child, &exitcode);
-    assert_int_equal(rc, 0);
-    rc = cora_multiprocessing_process_close(child);
-    assert_int_equal(rc, 0);
-    return exitcode;
-}
-
 /* ---- messages ------------------------------------------------------------------------------ */
 
 /* Each message back, until there are no more. */
@@ -103,7 +79,7 @@ TEST(messages_of_any_size_go_to_another_process_and_back)
     cora_multiprocessing_process *child;
 
     open_ends(true);
-    child = start(echo, NULL);
+    child = start_child(echo, NULL);
     cora_multiprocessing_connection_close(&second);
     assert_send(&first, "", 0);
     assert_receive(&first, "", 0);
@@ -116,7 +92,7 @@ TEST(messages_of_any_size_go_to_another_process_and_back)
     assert_send(&first, big, BIG);
     assert_receive(&first, big, BIG);
     close_ends();
-    exitcode = finish(child);
+    exitcode = finish_child(child);
     assert_int_equal(exitcode, 0);
     free(big);
     assert_int_equal(count_descriptors(), before);
@@ -276,16 +252,14 @@ TEST(a_sender_that_is_killed_in_the_midst_of_a_message_is_an_error)
 {
     unsigned char *big = make_big();
     cora_multiprocessing_process *child;
-    int exitcode, rc;
+    int rc;
 
     open_ends(true);
-    child = start(send_big, big);
+    child = start_child(send_big, big);
     cora_multiprocessing_connection_close(&second);
     rc = cora_multiprocessing_connection_poll(&first, INFINITY);
     assert_int_equal(rc, 1);
-    assert_int_equal(cora_multiprocessing_process_kill(child), 0);
-    exitcode = finish(child);
-    assert_int_equal(exitcode, -SIGKILL);
+    kill_child(child);
     assert_int_equal(receive_error(&first), -CORA_EINCOMPLETEREAD);
     assert_int_equal(receive_error(&first), -CORA_EEOF);
     close_ends();
@@ -326,9 +300,9 @@ TEST(a_signal_does_not_interrupt_what_is_received)
 
     sigaction(SIGUSR1, &action, NULL);
     open_ends(true);
-    child = start(send_in_pieces, NULL);
+    child = start_child(send_in_pieces, NULL);
     assert_receive(&second, "abc", 3);
-    exitcode = finish(child);
+    exitcode = finish_child(child);
     assert_int_equal(exitcode, 0);
     assert_true(interruptions > 0);
     close_ends();
@@ -353,7 +327,7 @@ TEST(wait_tells_which_of_connections_and_sentinels_are_ready)
     open_ends(true);
     rc = cora_multiprocessing_pipe(true, &ours, &theirs);
     assert_int_equal(rc, 0);
-    child = start(wait_for_end, NULL);
+    child = start_child(wait_for_end, NULL);
     cora_multiprocessing_connection_close(&second);
     fds[0] = cora_multiprocessing_connection_fileno(&ours);
     fds[1] = cora_multiprocessing_process_sentinel(child);
@@ -372,7 +346,7 @@ TEST(wait_tells_which_of_connections_and_sentinels_are_ready)
     cora_multiprocessing_connection_close(&theirs);
     rc = cora_multiprocessing_wait(fds, 2, INFINITY, ready);
     assert_int_equal(rc, 2);
-    rc = finish(child);
+    rc = finish_child(child);
     assert_int_equal(rc, 0);
     cora_multiprocessing_connection_close(&ours);
 }

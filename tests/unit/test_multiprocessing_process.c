@@ -2,6 +2,7 @@
  * Processes that run functions. The file is two programs: in the second there are no process
  * descriptors, and threads wait.
  */
+#include "support/children.h"
 #include "support/process.h"
 #include "support/socket.h"
 #include "support/test.h"
@@ -53,14 +54,6 @@ static void launch(process *started)
     assert_int_equal(rc, 0);
 }
 
-static process *start(cora_multiprocessing_target *target, void *arg)
-{
-    process *made = create(target, arg);
-
-    launch(made);
-    return made;
-}
-
 static process *start_daemon(cora_multiprocessing_target *target, void *arg)
 {
     const cora_multiprocessing_process_options options = {.daemon = true};
@@ -70,25 +63,6 @@ static process *start_daemon(cora_multiprocessing_target *target, void *arg)
     assert_int_equal(rc, 0);
     launch(made);
     return made;
-}
-
-/* Joins it and closes it. Its exit code. */
-static int finish(process *started)
-{
-    int exitcode = 1000;
-    int rc = cora_multiprocessing_process_join(started, INFINITY);
-
-    assert_int_equal(rc, 0);
-    rc = cora_multiprocessing_process_exitcode(started, &exitcode);
-    assert_int_equal(rc, 0);
-    rc = cora_multiprocessing_process_close(started);
-    assert_int_equal(rc, 0);
-    return exitcode;
-}
-
-static int run(cora_multiprocessing_target *target, void *arg)
-{
-    return finish(start(target, arg));
 }
 
 static int give(void *arg)
@@ -114,27 +88,6 @@ static int wait_for_signal(void *arg)
     return 0;
 }
 
-/* Whether it sleeps in the kernel. */
-static bool is_asleep(pid_t pid)
-{
-    char path[64], state = '?';
-    FILE *file;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    (void)!fscanf(file, "%*d (%*[^)]) %c", &state);
-    fclose(file);
-    return state == 'S';
-}
-
-static void await_sleep(pid_t pid)
-{
-    while (!is_asleep(pid))
-        sched_yield();
-}
-
 /* ---- exit codes ---------------------------------------------------------------------------- */
 
 TEST(the_outcome_of_the_function_is_the_exit_code)
@@ -144,7 +97,7 @@ TEST(the_outcome_of_the_function_is_the_exit_code)
 
     for (size_t i = 0; i < 3; i++) {
         int outcome = outcomes[i];
-        int exitcode = run(give, &outcome);
+        int exitcode = run_child(give, &outcome);
 
         assert_int_equal(exitcode, outcome);
     }
@@ -183,12 +136,12 @@ static void restore(struct redirected redirected, char *text, size_t size)
 static void assert_failure(int outcome, const char *expected)
 {
     struct redirected redirected = redirect(STDERR_FILENO);
-    process *failed = start(give, &outcome);
+    process *failed = start_child(give, &outcome);
     char text[256], name[64];
     int exitcode;
 
     snprintf(name, sizeof name, "%s has failed: ", cora_multiprocessing_process_name(failed));
-    exitcode = finish(failed);
+    exitcode = finish_child(failed);
     restore(redirected, text, sizeof text);
     assert_int_equal(exitcode, 1);
     assert_memory_equal(text, name, strlen(name));
@@ -203,18 +156,19 @@ TEST(an_error_is_told_on_stderr_and_is_exit_code_1)
 
 TEST(a_process_that_a_signal_kills_has_its_negative_number)
 {
-    process *killed = start(wait_for_signal, NULL), *terminated = start(wait_for_signal, NULL);
-    process *interrupted = start(wait_for_signal, NULL);
+    process *killed = start_child(wait_for_signal, NULL),
+            *terminated = start_child(wait_for_signal, NULL);
+    process *interrupted = start_child(wait_for_signal, NULL);
     int exitcode;
 
     assert_int_equal(cora_multiprocessing_process_kill(killed), 0);
-    exitcode = finish(killed);
+    exitcode = finish_child(killed);
     assert_int_equal(exitcode, -SIGKILL);
     assert_int_equal(cora_multiprocessing_process_terminate(terminated), 0);
-    exitcode = finish(terminated);
+    exitcode = finish_child(terminated);
     assert_int_equal(exitcode, -SIGTERM);
     assert_int_equal(cora_multiprocessing_process_interrupt(interrupted), 0);
-    exitcode = finish(interrupted);
+    exitcode = finish_child(interrupted);
     assert_int_equal(exitcode, -SIGINT);
     assert_false(has_children());
 }
@@ -222,7 +176,7 @@ TEST(a_process_that_a_signal_kills_has_its_negative_number)
 TEST(one_that_has_ended_is_sent_nothing)
 {
     int outcome = 3, exitcode = 0, rc;
-    process *ended = start(give, &outcome);
+    process *ended = start_child(give, &outcome);
 
     rc = cora_multiprocessing_process_join(ended, INFINITY);
     assert_int_equal(rc, 0);
@@ -236,14 +190,14 @@ TEST(one_that_has_ended_is_sent_nothing)
 TEST(one_that_others_have_reaped_has_an_exit_code_that_is_unknown)
 {
     int outcome = 3, exitcode;
-    process *taken = start(give, &outcome);
+    process *taken = start_child(give, &outcome);
     pid_t reaped = waitpid(cora_multiprocessing_process_pid(taken), NULL, 0);
 
     assert_int_equal(reaped, cora_multiprocessing_process_pid(taken));
-    exitcode = finish(taken);
+    exitcode = finish_child(taken);
     assert_int_equal(exitcode, 255);
     signal(SIGCHLD, SIG_IGN);
-    exitcode = run(give, &outcome);
+    exitcode = run_child(give, &outcome);
     signal(SIGCHLD, SIG_DFL);
     assert_int_equal(exitcode, 255);
 }
@@ -257,7 +211,7 @@ TEST(join_waits_no_longer_than_it_may)
     bool ready = true;
 
     make_pair(pair);
-    slow = start(wait_for_close, pair);
+    slow = start_child(wait_for_close, pair);
     rc = cora_multiprocessing_process_join(slow, 0);
     assert_int_equal(rc, -ETIMEDOUT);
     rc = cora_multiprocessing_process_join(slow, 0.001);
@@ -278,7 +232,7 @@ TEST(join_waits_no_longer_than_it_may)
     assert_false(cora_multiprocessing_process_is_alive(slow));
     rc = cora_multiprocessing_process_join(slow, 0);
     assert_int_equal(rc, 0);
-    exitcode = finish(slow);
+    exitcode = finish_child(slow);
     assert_int_equal(exitcode, 0);
 }
 
@@ -307,7 +261,7 @@ TEST(a_signal_does_not_end_a_join)
     int exitcode;
 
     sigaction(SIGUSR1, &action, NULL);
-    exitcode = run(interrupt_parent, NULL);
+    exitcode = run_child(interrupt_parent, NULL);
     assert_int_equal(exitcode, 0);
     assert_true(interruptions > 0);
 }
@@ -333,7 +287,7 @@ TEST(what_was_not_started_cannot_be_asked_for_its_end)
     assert_int_equal(rc, -CORA_EINVALIDSTATE);
     rc = cora_multiprocessing_process_join(made, NAN);
     assert_int_equal(rc, -EINVAL);
-    rc = finish(made);
+    rc = finish_child(made);
     assert_int_equal(rc, 0);
     assert_int_equal(cora_multiprocessing_process_close(NULL), 0);
 }
@@ -358,14 +312,13 @@ static int ask_for_a_sibling(void *arg)
 
 TEST(only_a_parent_asks_for_a_process)
 {
-    process *sibling = start(wait_for_signal, NULL);
+    process *sibling = start_child(wait_for_signal, NULL);
     int exitcode;
 
     siblings_sentinel = cora_multiprocessing_process_sentinel(sibling);
-    exitcode = run(ask_for_a_sibling, sibling);
+    exitcode = run_child(ask_for_a_sibling, sibling);
     assert_int_equal(exitcode, 0);
-    assert_int_equal(cora_multiprocessing_process_kill(sibling), 0);
-    finish(sibling);
+    kill_child(sibling);
 }
 
 TEST(this_process_cannot_be_joined)
@@ -391,7 +344,7 @@ TEST(a_process_without_a_descriptor_for_its_sentinel_is_not_left_running)
     setrlimit(RLIMIT_NOFILE, &limit);
     assert_int_equal(rc, -EMFILE);
     assert_false(has_children());
-    rc = run(give, &outcome);
+    rc = run_child(give, &outcome);
     assert_int_equal(rc, 0);
     cora_multiprocessing_process_close(made);
 }
@@ -436,7 +389,7 @@ TEST(processes_know_their_names_and_their_parents)
     assert_false(cora_multiprocessing_process_daemon(self));
     assert_null(cora_multiprocessing_parent_process());
     redirected = redirect(STDOUT_FILENO);
-    exitcode = run(tell_names, &depth);
+    exitcode = run_child(tell_names, &depth);
     restore(redirected, text, sizeof text);
     assert_int_equal(exitcode, 0);
     assert_string_equal(text, "Process-1 of MainProcess\n"
@@ -459,8 +412,8 @@ TEST(a_name_is_the_users_if_he_has_one)
 TEST(active_children_are_those_that_run)
 {
     int outcome = 0, exitcode, rc;
-    process *first = start(wait_for_signal, NULL), *ended = start(give, &outcome);
-    process *second = start(wait_for_signal, NULL), *active[3] = {NULL};
+    process *first = start_child(wait_for_signal, NULL), *ended = start_child(give, &outcome);
+    process *second = start_child(wait_for_signal, NULL), *active[3] = {NULL};
     int sentinels[2];
     bool ended_both[2];
     size_t count;
@@ -484,10 +437,10 @@ TEST(active_children_are_those_that_run)
     count = cora_multiprocessing_active_children(NULL, 0);
     assert_int_equal(count, 0);
     assert_false(has_children());
-    exitcode = finish(first);
+    exitcode = finish_child(first);
     assert_int_equal(exitcode, -SIGKILL);
-    finish(second);
-    finish(ended);
+    finish_child(second);
+    finish_child(ended);
     assert_true(cora_multiprocessing_cpu_count() >= 1);
 }
 
@@ -504,7 +457,7 @@ static int start_another(void *arg)
 
 TEST(a_daemon_has_no_children)
 {
-    int exitcode = finish(start_daemon(start_another, NULL));
+    int exitcode = finish_child(start_daemon(start_another, NULL));
 
     assert_int_equal(exitcode, 0);
 }
@@ -586,7 +539,7 @@ TEST(a_process_waits_for_its_children_too)
     int exitcode;
 
     make_pipe(end_pipe);
-    exitcode = run(leave_children, NULL);
+    exitcode = run_child(leave_children, NULL);
     assert_int_equal(exitcode, 0);
     tell_end();
     close_fd(end_pipe[1]);
@@ -613,7 +566,7 @@ TEST(what_was_printed_is_printed_once)
     fflush(stdout);
     redirected = redirect(STDOUT_FILENO);
     printf("a");
-    exitcode = run(say_b, NULL);
+    exitcode = run_child(say_b, NULL);
     printf("c");
     fflush(stdout);
     restore(redirected, text, sizeof text);
@@ -636,7 +589,7 @@ TEST(it_has_nothing_to_read_from_stdin)
     make_pair(pair);
     put(pair[0], "x");
     dup2(pair[1], STDIN_FILENO);
-    exitcode = run(read_stdin, NULL);
+    exitcode = run_child(read_stdin, NULL);
     dup2(saved, STDIN_FILENO);
     assert_int_equal(exitcode, 0);
     close_fd(saved);
@@ -661,7 +614,7 @@ TEST(it_has_the_signal_mask_of_the_thread_that_starts_it)
     sigemptyset(&one);
     sigaddset(&one, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &one, &mask);
-    exitcode = run(has_the_mask, NULL);
+    exitcode = run_child(has_the_mask, NULL);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     assert_int_equal(exitcode, 0);
 }
@@ -715,11 +668,11 @@ static void await_process(process *started)
 static int start_in_task(void *arg)
 {
     int outcome = 42, exitcode;
-    process *child = start(use_everything, &outcome);
+    process *child = start_child(use_everything, &outcome);
 
     (void)arg;
     await_process(child);
-    exitcode = finish(child);
+    exitcode = finish_child(child);
     assert_int_equal(exitcode, 42);
     return 0;
 }
@@ -740,12 +693,12 @@ static int terminate_beside_handler(void *arg)
     cora_loop *loop = cora_get_running_loop();
     int exitcode;
     int rc = cora_loop_add_signal_handler(loop, SIGTERM, fail_signal, NULL);
-    process *child = start(wait_for_signal, arg);
+    process *child = start_child(wait_for_signal, arg);
 
     assert_int_equal(rc, 0);
     assert_int_equal(cora_multiprocessing_process_terminate(child), 0);
     await_process(child);
-    exitcode = finish(child);
+    exitcode = finish_child(child);
     assert_int_equal(exitcode, -SIGTERM);
     assert_true(cora_loop_remove_signal_handler(loop, SIGTERM));
     return 0;
@@ -816,7 +769,7 @@ TEST(several_threads_join_one_process)
     process *child;
 
     make_pair(pair);
-    child = start(wait_for_close, pair);
+    child = start_child(wait_for_close, pair);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, join_it, child), 0);
     close_pair(pair);
@@ -826,6 +779,6 @@ TEST(several_threads_join_one_process)
         pthread_join(threads[i], &joined);
         assert_ptr_equal(joined, child);
     }
-    exitcode = finish(child);
+    exitcode = finish_child(child);
     assert_int_equal(exitcode, 0);
 }
