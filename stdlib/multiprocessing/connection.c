@@ -4,7 +4,7 @@
  *
  * Both kinds of pipe are Unix sockets, for they are written to without SIGPIPE.
  */
-#include <cora/multiprocessing/connection.h>
+#include "connection.h"
 
 #include "deadline.h"
 #include "sentinel.h"
@@ -33,6 +33,11 @@ static void open_end(cora_multiprocessing_connection *connection, int fd, bool r
     cora_fd_opened(fd);
     *connection =
         (cora_multiprocessing_connection){.fd_ = fd, .readable_ = readable, .writable_ = writable};
+}
+
+void cora__connection_open(cora_multiprocessing_connection *connection, int fd)
+{
+    open_end(connection, fd, true, true);
 }
 
 int cora_multiprocessing_pipe(bool duplex, cora_multiprocessing_connection *ret_first,

@@ -59,6 +59,7 @@ CORA_BEGIN_DECLS
     X(CORA_EEXECUTORSHUTDOWN, 5028, "the executor has been shut down")                             \
     X(CORA_EBROKENEXECUTOR, 5029, "a worker of the executor has failed")                           \
     X(CORA_EEOF, 5040, "the other end is closed, and nothing is left to receive")                  \
+    X(CORA_EMANAGERGONE, 5041, "the manager was shut down, or has died")                           \
     CORA_NAME_ERRORS(X)
 
 enum cora_error {
