@@ -100,7 +100,7 @@ static CORA_SUSPENDS int get_once(const char *port, const char *path, struct res
     cora_timeout timeout;
     int rc;
 
-    cora_timeout_enter(&timeout, 0.5);
+    cora_timeout_enter(&timeout, 2);
     rc = cora_open_connection("127.0.0.1", port, NULL, &reader, &writer);
     if (rc == 0) {
         rc = exchange(reader, writer, path, response);

@@ -65,7 +65,7 @@ async def exchange(reader, writer, path):
 
 
 async def get_once(port, path):
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(2):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             return await exchange(reader, writer, path)

@@ -29,7 +29,7 @@ static void on_sigterm(void *arg)
 {
     struct shop *shop = arg;
 
-    printf("SIGTERM: no more orders\n");
+    printf("closing: no more orders\n");
     cora_event_set(&shop->stopping);
 }
 
@@ -52,7 +52,7 @@ static int produce(void *arg)
         }
         shop->accepted++;
         if (shop->accepted == 8)
-            raise(SIGTERM); /* as an operator would, from outside */
+            on_sigterm(shop); /* as if `kill` had sent it just now */
     }
 }
 

@@ -6,7 +6,6 @@ Then the workers, who would wait for ever, are cancelled. A signal only sets an 
 happens in a task.
 """
 import asyncio
-import os
 import signal
 from dataclasses import dataclass
 
@@ -24,7 +23,7 @@ class Shop:
 
 
 def on_sigterm(shop):
-    print("SIGTERM: no more orders")
+    print("closing: no more orders")
     shop.stopping.set()
 
 
@@ -33,7 +32,7 @@ async def produce(shop):
         await shop.orders.put(Order(shop.accepted + 1))
         shop.accepted += 1
         if shop.accepted == 8:
-            os.kill(os.getpid(), signal.SIGTERM)  # as an operator would, from outside
+            on_sigterm(shop)  # as if `kill` had sent it just now
 
 
 async def handle(order, name):

@@ -18,9 +18,9 @@ async def weigh(parcel, delay, grams):
 
 async def weigh_all(grams_of_second, return_exceptions=False):
     return await asyncio.gather(
-        weigh("first", delay=0.1, grams=500),
-        weigh("second", delay=0.01, grams=grams_of_second),
-        weigh("third", delay=0.1, grams=200),
+        weigh("first", delay=0.05, grams=500),
+        weigh("second", delay=0, grams=grams_of_second),
+        weigh("third", delay=0.05, grams=200),
         return_exceptions=return_exceptions,
     )
 
@@ -34,8 +34,8 @@ async def post_office():
     try:
         await weigh_all(0)
     except FileNotFoundError:
-        print("  gather has failed, the others go on")
-    await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
+        print("  gather failed, the others went on")
 
     print("gather, errors are results:")
     for i, grams in enumerate(await weigh_all(0, return_exceptions=True)):

@@ -40,7 +40,8 @@ static int download(void *arg)
     return 0;
 }
 
-static CORA_SUSPENDS int download_all(int size_of_second, struct statistics *seen)
+static CORA_SUSPENDS int download_all(int size_of_second, double delay_of_third,
+                                      struct statistics *seen)
 {
     cora_task_group group;
     int rc;
@@ -52,7 +53,7 @@ static CORA_SUSPENDS int download_all(int size_of_second, struct statistics *see
         rc = cora_task_group_create_task(&group, download, .name = "second", .delay = 0.01,
                                          .size = size_of_second, .seen = seen);
     if (rc == 0)
-        rc = cora_task_group_create_task(&group, download, .name = "third", .delay = 0.1,
+        rc = cora_task_group_create_task(&group, download, .name = "third", .delay = delay_of_third,
                                          .size = 300, .seen = seen);
     return cora_task_group_exit(&group, rc);
 }
@@ -64,11 +65,11 @@ static int download_twice(void *arg)
 
     (void)arg;
     printf("all are there:\n");
-    rc = download_all(200, &seen);
+    rc = download_all(200, 0.02, &seen);
     if (rc < 0)
         return rc;
     printf("one is missing:\n");
-    rc = download_all(0, &seen);
+    rc = download_all(0, 10, &seen);
     if (rc == -ENOENT) {
         printf("the group has failed: a file was not found\n");
         rc = 0;

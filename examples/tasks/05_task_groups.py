@@ -26,20 +26,20 @@ async def download(name, delay, size, seen):
     seen.bytes += size
 
 
-async def download_all(size_of_second, seen):
+async def download_all(size_of_second, delay_of_third, seen):
     async with asyncio.TaskGroup() as group:
         group.create_task(download("first", delay=0.01, size=100, seen=seen))
         group.create_task(download("second", delay=0.01, size=size_of_second, seen=seen))
-        group.create_task(download("third", delay=0.1, size=300, seen=seen))
+        group.create_task(download("third", delay=delay_of_third, size=300, seen=seen))
 
 
 async def download_twice():
     seen = Statistics()
     print("all are there:")
-    await download_all(200, seen)
+    await download_all(200, 0.02, seen)
     print("one is missing:")
     try:
-        await download_all(0, seen)
+        await download_all(0, 10, seen)
     except* FileNotFoundError:
         print("the group has failed: a file was not found")
     print(f"{seen.bytes} bytes in all")

@@ -28,15 +28,19 @@ static int copy_file(void *arg)
     return rc;
 }
 
+struct disk {
+    cora_event ready, saved;
+};
+
 static int save_index(void *arg)
 {
-    cora_event *saved = arg;
-    int rc = cora_sleep(0.01);
+    struct disk *disk = arg;
+    int rc = cora_event_wait(&disk->ready);
 
     if (rc < 0)
         return rc;
     printf("  index: saved\n");
-    cora_event_set(saved);
+    cora_event_set(&disk->saved);
     return 0;
 }
 
@@ -69,16 +73,17 @@ static CORA_SUSPENDS int start_and_cancel(const char *what, cora_task_fn *fn, vo
 
 static int change_of_mind(void *arg)
 {
-    cora_event saved = CORA_EVENT_INIT;
+    struct disk disk = {CORA_EVENT_INIT, CORA_EVENT_INIT};
     int rc = start_and_cancel("copy", copy_file, "film", true);
 
     (void)arg;
     if (rc == 0)
         rc = start_and_cancel("copy not started", copy_file, "song", false);
     if (rc == 0)
-        rc = start_and_cancel("save", save_shielded, &saved, true);
+        rc = start_and_cancel("save", save_shielded, &disk, true);
+    cora_event_set(&disk.ready);
     if (rc == 0)
-        rc = cora_event_wait(&saved);
+        rc = cora_event_wait(&disk.saved);
     return rc;
 }
 

@@ -21,14 +21,20 @@ async def copy_file(name):
         raise
 
 
-async def save_index(saved):
-    await asyncio.sleep(0.01)
+class Disk:
+    def __init__(self):
+        self.ready = asyncio.Event()
+        self.saved = asyncio.Event()
+
+
+async def save_index(disk):
+    await disk.ready.wait()
     print("  index: saved")
-    saved.set()
+    disk.saved.set()
 
 
-async def save_shielded(saved):
-    save = asyncio.create_task(save_index(saved))
+async def save_shielded(disk):
+    save = asyncio.create_task(save_index(disk))
     try:
         await asyncio.shield(save)
     except asyncio.CancelledError:
@@ -48,11 +54,12 @@ async def start_and_cancel(what, coroutine, let_it_run):
 
 
 async def change_of_mind():
-    saved = asyncio.Event()
+    disk = Disk()
     await start_and_cancel("copy", copy_file("film"), let_it_run=True)
     await start_and_cancel("copy not started", copy_file("song"), let_it_run=False)
-    await start_and_cancel("save", save_shielded(saved), let_it_run=True)
-    await saved.wait()
+    await start_and_cancel("save", save_shielded(disk), let_it_run=True)
+    disk.ready.set()
+    await disk.saved.wait()
 
 
 asyncio.run(change_of_mind())

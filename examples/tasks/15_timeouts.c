@@ -31,11 +31,9 @@ static CORA_SUSPENDS int call_in_turn(double limit)
     int rc;
 
     cora_timeout_enter(&patience, limit);
-    rc = call(&(struct call_args){"first", 0.01});
+    rc = call(&(struct call_args){"first", 0});
     if (rc == 0)
-        rc = call(&(struct call_args){"second", 0.05});
-    if (rc == 0)
-        rc = call(&(struct call_args){"third", 10});
+        rc = call(&(struct call_args){"second", 10});
     return cora_timeout_exit(&patience, rc);
 }
 
@@ -46,18 +44,18 @@ static CORA_SUSPENDS int call_each(double limit)
 
     cora_timeout_enter(&patience, limit);
     cora_timeout_enter(&answer, 0.02);
-    rc = call(&(struct call_args){"fourth", 10});
+    rc = call(&(struct call_args){"third", 10});
     rc = cora_timeout_exit(&answer, rc);
     if (rc == -ETIMEDOUT) {
         printf("  no answer, the next one\n");
-        rc = call(&(struct call_args){"fifth", 0.01});
+        rc = call(&(struct call_args){"fourth", 0.01});
     }
     return cora_timeout_exit(&patience, rc);
 }
 
 static CORA_SUSPENDS int call_in_a_task(double limit)
 {
-    cora_task *task = cora_create_task(call, .whom = "sixth", .delay = 10);
+    cora_task *task = cora_create_task(call, .whom = "fifth", .delay = 10);
     int rc = cora_wait_for(task, limit);
 
     cora_task_unref(task);
@@ -66,7 +64,7 @@ static CORA_SUSPENDS int call_in_a_task(double limit)
 
 static int phone(void *arg)
 {
-    int rc = call_in_turn(0.2);
+    int rc = call_in_turn(0.05);
 
     (void)arg;
     if (rc == -ETIMEDOUT) {

@@ -19,29 +19,28 @@ async def call(whom, delay):
 
 async def call_in_turn(limit):
     async with asyncio.timeout(limit):
-        await call("first", 0.01)
-        await call("second", 0.05)
-        await call("third", 10)
+        await call("first", 0)
+        await call("second", 10)
 
 
 async def call_each(limit):
     async with asyncio.timeout(limit):
         try:
             async with asyncio.timeout(0.02):
-                await call("fourth", 10)
+                await call("third", 10)
         except TimeoutError:
             print("  no answer, the next one")
-            await call("fifth", 0.01)
+            await call("fourth", 0.01)
 
 
 async def call_in_a_task(limit):
-    task = asyncio.create_task(call("sixth", delay=10))
+    task = asyncio.create_task(call("fifth", delay=10))
     await asyncio.wait_for(task, limit)
 
 
 async def phone():
     try:
-        await call_in_turn(0.2)
+        await call_in_turn(0.05)
     except TimeoutError:
         print("out of time")
     await call_each(10)

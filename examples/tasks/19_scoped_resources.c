@@ -59,7 +59,8 @@ static CORA_SUSPENDS int transaction_insert(struct transaction *self, const char
 struct book_args {
     struct database *database;
     const char *traveller;
-    double delay; /* of the hotel */
+    double delay;            /* of the hotel */
+    cora_event *hotel_asked; /* set then */
 };
 
 static int book(void *arg)
@@ -72,7 +73,8 @@ static int book(void *arg)
     rc = transaction_enter(&transaction, a->database);
     if (rc < 0)
         return rc;
-    rc = transaction_insert(&transaction, " flight", 0);
+    rc = transaction_insert(&transaction, " flight", 0.01);
+    cora_event_set(a->hotel_asked);
     if (rc == 0)
         rc = transaction_insert(&transaction, " hotel", a->delay);
     return transaction_exit(&transaction, rc);
@@ -81,24 +83,28 @@ static int book(void *arg)
 static int travel_agency(void *arg)
 {
     struct database database = {""};
-    cora_timeout timeout;
+    cora_event hotel_asked = CORA_EVENT_INIT;
+    cora_task *booking;
     int rc;
 
     (void)arg;
-    rc = book(&(struct book_args){&database, "Ada", 0.01});
+    rc = book(&(struct book_args){&database, "Ada", 0.01, &hotel_asked});
     if (rc < 0)
         return rc;
     printf("booked:%s\n", database.rows);
 
-    cora_timeout_enter(&timeout, 0.1);
-    rc = book(&(struct book_args){&database, "Bob", 10});
-    rc = cora_timeout_exit(&timeout, rc);
-    if (rc == -ETIMEDOUT) {
-        printf("  the hotel does not answer\n");
-        rc = 0;
-    }
+    cora_event_clear(&hotel_asked);
+    booking = cora_create_task(book, .database = &database, .traveller = "Bob", .delay = 10,
+                               .hotel_asked = &hotel_asked);
+    rc = cora_event_wait(&hotel_asked);
+    cora_task_cancel(booking);
+    if (rc == 0)
+        rc = cora_wait(&booking, 1, INFINITY, CORA_ALL_COMPLETED);
+    if (rc >= 0 && cora_task_cancelled(booking))
+        printf("  cancelled\n");
+    cora_task_unref(booking);
     printf("booked:%s\n", database.rows);
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 int main(void)

@@ -36,22 +36,27 @@ class Transaction:
         print(f"  insert{row}")
 
 
-async def book(database, traveller, delay):
+async def book(database, traveller, delay, hotel_asked):
     print(f"{traveller}:")
     async with Transaction(database) as transaction:
-        await transaction.insert(" flight", 0)
+        await transaction.insert(" flight", 0.01)
+        hotel_asked.set()
         await transaction.insert(" hotel", delay)
 
 
 async def travel_agency():
     database = Database()
-    await book(database, "Ada", 0.01)
+    hotel_asked = asyncio.Event()
+    await book(database, "Ada", 0.01, hotel_asked)
     print(f"booked:{database.rows}")
-    try:
-        async with asyncio.timeout(0.1):
-            await book(database, "Bob", 10)
-    except TimeoutError:
-        print("  the hotel does not answer")
+
+    hotel_asked.clear()
+    booking = asyncio.create_task(book(database, "Bob", 10, hotel_asked))
+    await hotel_asked.wait()
+    booking.cancel()
+    await asyncio.wait([booking])
+    if booking.cancelled():
+        print("  cancelled")
     print(f"booked:{database.rows}")
 
 
