@@ -293,7 +293,7 @@ int cora__child_send_signal(struct cora__child_watch *watch, int signum)
 {
     int rc;
 
-    if (watch->link == NULL)
+    if (watch->link == NULL || !is_ours(watch))
         return -ESRCH;
     if (watch->pidfd >= 0)
         rc = pidfd_send_signal(watch->pidfd, signum, NULL, 0);

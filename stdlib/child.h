@@ -37,7 +37,7 @@ int cora__child_watch(struct cora__child_watch *watch, cora_loop *loop, pid_t pi
 
 /*
  * kill(2), but never of another process that has its id now. 0, also where it has ended and fn was
- * not called yet; -ESRCH afterwards; -EPERM; -EINVAL for what is no signal.
+ * not called yet; -ESRCH afterwards, and in a forked child; -EPERM; -EINVAL for what is no signal.
  */
 int cora__child_send_signal(struct cora__child_watch *watch, int signum);
 

@@ -15,7 +15,7 @@
  *     cora_process_unref(process);
  *
  * Only processes that are started here are ever waited for. A forked child may start some of its
- * own; those of its parent it does not see.
+ * own; those of its parent it neither sees nor kills.
  */
 #ifndef CORA_SUBPROCESS_H
 #define CORA_SUBPROCESS_H
@@ -129,7 +129,8 @@ CORA_API void cora_process_output_clear(cora_process_output *output);
 
 /*
  * As kill(2), SIGTERM and SIGKILL; never another process that has its number now. 0, also for one
- * that has ended where the loop has not heard of it yet; -ESRCH where it has; -EPERM; -EINVAL.
+ * that has ended where the loop has not heard of it yet; -ESRCH where it has, and in a forked
+ * child; -EPERM; -EINVAL.
  */
 CORA_API int cora_process_send_signal(cora_process *process, int signum);
 CORA_API int cora_process_terminate(cora_process *process);
