@@ -65,13 +65,14 @@ void cora__socket_file_find(struct cora__socket_file *file, int fd)
     }
     file->device = status.st_dev;
     file->inode = status.st_ino;
+    file->owner = getpid();
 }
 
 void cora__socket_file_remove(const struct cora__socket_file *file)
 {
     struct stat status;
 
-    if (file->path[0] != '\0' && stat(file->path, &status) == 0 && status.st_dev == file->device &&
-        status.st_ino == file->inode)
+    if (file->path[0] != '\0' && file->owner == getpid() && stat(file->path, &status) == 0 &&
+        status.st_dev == file->device && status.st_ino == file->inode)
         unlink(file->path);
 }

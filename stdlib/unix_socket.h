@@ -15,6 +15,7 @@ struct cora__socket_file {
     char path[sizeof(struct sockaddr_un)]; /* "": none */
     dev_t device;
     ino_t inode;
+    pid_t owner; /* the process that removes it: a forked child of it does not */
 };
 
 /*
@@ -29,7 +30,8 @@ void cora__unix_remove_stale(const char *path);
 /* The file of a bound socket, if it has one and it is there. */
 void cora__socket_file_find(struct cora__socket_file *file, int fd);
 
-/* Removes it if it is still the same: while the socket is open no other file can look like it. */
+/* Removes it if it is ours and still the same: while the socket is open no other file can look like
+ * it. */
 void cora__socket_file_remove(const struct cora__socket_file *file);
 
 #endif

@@ -98,7 +98,8 @@ CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_create_server_sock(
 /*
  * loop.create_unix_server(): listens on the Unix socket of a path, as cora_address_from_path has it
  * (<cora/address.h>). A socket that lies there already is removed, anything else is -EADDRINUSE.
- * When the server is closed the file is removed, if it is still this server's.
+ * When the server is closed the file is removed, if it is still this server's; not by a child that
+ * was forked since then, which closes only its own copy of the socket.
  * 0; -EINVAL for no path, -ENAMETOOLONG; what bind(2) and listen(2) say; else as above.
  */
 CORA_API CORA_SUSPENDS CORA_MUST_CHECK int cora_create_unix_server(
