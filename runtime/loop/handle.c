@@ -36,6 +36,13 @@ enum { RUNNING = 1, CANCELLED = 2, AWAITED = 4 };
 static pthread_mutex_t run_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t has_run = PTHREAD_COND_INITIALIZER; /* some callback that was awaited */
 
+/* A thread of the parent's may have had the lock. */
+void cora__handles_after_fork(void)
+{
+    pthread_mutex_init(&run_lock, NULL);
+    pthread_cond_init(&has_run, NULL);
+}
+
 static void release(struct cora_handle *handle)
 {
     if (atomic_fetch_sub_explicit(&handle->refs, 1, memory_order_acq_rel) == 1) {

@@ -10,4 +10,7 @@ const void *cora__callback_address(const struct cora__handle *handle);
 /* Writes what a callback is, "callback f", for reports. */
 void cora__describe_callback(const struct cora__handle *handle, char *text, size_t size);
 
+/* In a forked child. */
+void cora__handles_after_fork(void);
+
 #endif

@@ -581,6 +581,7 @@ int cora_new_event_loop(cora_loop **ret)
     cora__list_init(&loop->all_tasks);
     cora__list_init(&loop->async_generators);
     pthread_mutex_init(&loop->foreign_lock, NULL);
+    loop->foreign_forks = cora__poller_forks();
     loop->refs = 1;
     loop->slow_callback_duration = 0.1;
     loop->debug = debug != NULL && debug[0] != '\0';
@@ -613,8 +614,6 @@ int cora_loop_close(cora_loop *loop)
         return -CORA_ERUNNING;
     if (loop->closed)
         return 0;
-    if (cora__poller_is_inherited(loop))
-        cora__foreign_after_fork(loop);
     close_attachments(loop);
     loop->closed = true;
     cora__foreign_close(loop);

@@ -196,6 +196,7 @@ struct cora_loop {
     struct cora__signals *handlers; /* See signal.c */
 
     pthread_mutex_t foreign_lock; /* Calls from other threads. See threadsafe.c */
+    unsigned foreign_forks;       /* as of which it is this process's */
     struct cora__list foreign;
     atomic_int wakers; /* threads that have appended to it, and have still to wake the loop */
     bool foreign_closed;

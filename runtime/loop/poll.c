@@ -1,5 +1,6 @@
 #include "loop/poll.h"
 
+#include "loop/handle.h"
 #include "loop/io.h"
 #include "loop/signal.h"
 
@@ -45,6 +46,7 @@ static void after_fork_in_child(void)
     fork_generation++;
     cora__loop_running = NULL;
     cora__signals_after_fork();
+    cora__handles_after_fork();
 }
 
 static void watch_forks(void)
@@ -218,6 +220,11 @@ void cora__poller_destroy(struct cora_loop *loop)
     loop->poller = NULL;
 }
 
+unsigned cora__poller_forks(void)
+{
+    return fork_generation;
+}
+
 bool cora__poller_is_inherited(const struct cora_loop *loop)
 {
     return loop->poller->fork_generation != fork_generation;
@@ -229,7 +236,6 @@ static int renew(struct cora_loop *loop)
     struct cora__poller *poller = loop->poller;
     int rc;
 
-    cora__foreign_after_fork(loop);
     atomic_store(&poller->woken, true); /* as a thread of the parent's may have been about to do */
     ev_io_stop(poller->ev, &poller->wake);
     close_wake(poller);

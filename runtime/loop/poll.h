@@ -31,6 +31,9 @@ void cora__poller_wake(struct cora_loop *loop);
 /* Whether it was made before a fork, and has not waited in this child. */
 bool cora__poller_is_inherited(const struct cora_loop *loop);
 
+/* Changes in a forked child. */
+unsigned cora__poller_forks(void);
+
 /* libev's own loop, for io.c. */
 struct ev_loop *cora__poller_ev(const struct cora_loop *loop);
 
@@ -40,8 +43,5 @@ void cora__foreign_collect(struct cora_loop *loop);
 
 /* The same, and nothing more is taken in. */
 void cora__foreign_close(struct cora_loop *loop);
-
-/* In a forked child, before anything else of these. */
-void cora__foreign_after_fork(struct cora_loop *loop);
 
 #endif

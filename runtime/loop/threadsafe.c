@@ -8,6 +8,29 @@
 #include <sched.h>
 
 /*
+ * In a forked child, before anything else: the threads that were handing over are the parent's, and
+ * what one that held the lock has made of the list is unknown.
+ */
+static void renew(struct cora_loop *loop)
+{
+    if (pthread_mutex_trylock(&loop->foreign_lock) == 0) {
+        pthread_mutex_unlock(&loop->foreign_lock);
+    } else {
+        pthread_mutex_init(&loop->foreign_lock, NULL);
+        cora__list_init(&loop->foreign);
+    }
+    atomic_store(&loop->wakers, 0);
+    loop->foreign_forks = cora__poller_forks();
+}
+
+static void lock(struct cora_loop *loop)
+{
+    if (loop->foreign_forks != cora__poller_forks())
+        renew(loop);
+    pthread_mutex_lock(&loop->foreign_lock);
+}
+
+/*
  * Appends the handle and says whether it is the first, whose thread is now among the wakers. They
  * wake outside the lock: the loop, once awake, wants it, and on the same processor would only go
  * back to sleep until the waker has let go.
@@ -16,7 +39,7 @@ static int append(struct cora_loop *loop, struct cora__handle *handle, bool *ret
 {
     int rc = 0;
 
-    pthread_mutex_lock(&loop->foreign_lock);
+    lock(loop);
     if (loop->foreign_closed) {
         rc = -CORA_ECLOSED;
     } else {
@@ -95,7 +118,7 @@ bool cora_trigger_cancel(cora_trigger *self)
     struct trigger *trigger = (struct trigger *)self;
     bool queued;
 
-    pthread_mutex_lock(&trigger->loop->foreign_lock);
+    lock(trigger->loop);
     queued = !cora__list_empty(&trigger->handle.link);
     cora__list_remove(&trigger->handle.link);
     pthread_mutex_unlock(&trigger->loop->foreign_lock);
@@ -106,7 +129,7 @@ bool cora_trigger_cancel(cora_trigger *self)
 
 void cora_loop_hold(cora_loop *loop)
 {
-    pthread_mutex_lock(&loop->foreign_lock);
+    lock(loop);
     loop->holds++;
     pthread_mutex_unlock(&loop->foreign_lock);
 }
@@ -116,7 +139,7 @@ void cora_loop_release(cora_loop *loop)
 {
     bool last;
 
-    pthread_mutex_lock(&loop->foreign_lock);
+    lock(loop);
     loop->holds--;
     last = loop->holds == 0 && loop->abandoned;
     if (loop != cora__loop_running && !loop->foreign_closed)
@@ -130,7 +153,7 @@ void cora_loop_release(cora_loop *loop)
 
 bool cora__foreign_waits(struct cora_loop *loop)
 {
-    pthread_mutex_lock(&loop->foreign_lock);
+    lock(loop);
 
     bool waits = !cora__list_empty(&loop->foreign);
 
@@ -140,32 +163,17 @@ bool cora__foreign_waits(struct cora_loop *loop)
 
 void cora__foreign_collect(struct cora_loop *loop)
 {
-    pthread_mutex_lock(&loop->foreign_lock);
+    lock(loop);
     cora__loop_push_all(loop, &loop->foreign);
     pthread_mutex_unlock(&loop->foreign_lock);
 }
 
 void cora__foreign_close(struct cora_loop *loop)
 {
-    pthread_mutex_lock(&loop->foreign_lock);
+    lock(loop);
     loop->foreign_closed = true;
     cora__loop_push_all(loop, &loop->foreign);
     pthread_mutex_unlock(&loop->foreign_lock);
     while (atomic_load(&loop->wakers) > 0) /* the poller must not go before */
         sched_yield();
-}
-
-/*
- * The threads that were handing over are the parent's, and what one that held the lock has made of
- * the list is unknown.
- */
-void cora__foreign_after_fork(struct cora_loop *loop)
-{
-    if (pthread_mutex_trylock(&loop->foreign_lock) == 0) {
-        pthread_mutex_unlock(&loop->foreign_lock);
-    } else {
-        pthread_mutex_init(&loop->foreign_lock, NULL);
-        cora__list_init(&loop->foreign);
-    }
-    atomic_store(&loop->wakers, 0);
 }

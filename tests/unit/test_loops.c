@@ -1,4 +1,5 @@
 /* Several loops in threads: they run, serve, talk, fail and stop together. */
+#include "support/fork.h"
 #include "support/socket.h"
 #include "support/test.h"
 
@@ -9,7 +10,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { LOOPS = 4 };
@@ -288,7 +288,7 @@ TEST(a_task_of_theirs_stops_them_itself_included)
 }
 
 struct clean_up {
-    atomic_int cancelled, cleaned;
+    atomic_int cancelled, called, cleaned;
     atomic_bool go_on;
 };
 
@@ -306,6 +306,12 @@ static int clean_up(cora_loops *loops, int index, void *arg)
     return 0;
 }
 
+static void note(void *count)
+{
+    atomic_fetch_add((atomic_int *)count, 1);
+}
+
+/* What is called after a stop runs after what that has done. */
 TEST(each_is_cancelled_once_however_often_they_are_stopped)
 {
     struct clean_up arg = {0};
@@ -313,8 +319,11 @@ TEST(each_is_cancelled_once_however_often_they_are_stopped)
 
     cora_loops_stop(loops);
     await_count(&arg.cancelled, LOOPS);
-    cora_loops_stop(loops);
-    cora_loops_stop(loops);
+    for (int i = 1; i <= 2; i++) {
+        cora_loops_stop(loops);
+        assert_int_equal(cora_loops_call_soon(loops, note, &arg.called), 0);
+        await_count(&arg.called, i * LOOPS);
+    }
     atomic_store(&arg.go_on, true);
     assert_ends(loops, 0);
     assert_int_equal(atomic_load(&arg.cleaned), LOOPS);
@@ -349,7 +358,6 @@ TEST(whoever_no_longer_waits_for_them_ends_nothing)
 
 static int in_child(int (*fn)(void))
 {
-    int status = 0;
     pid_t pid = fork();
 
     if (pid == 0) {
@@ -357,8 +365,7 @@ static int in_child(int (*fn)(void))
         signal(SIGTERM, SIG_DFL);
         _exit(fn());
     }
-    waitpid(pid, &status, 0);
-    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+    return reap(pid);
 }
 
 static bool is_handled(int signum)
@@ -860,4 +867,82 @@ TEST(one_that_has_ended_refuses_calls_and_is_passed_over)
     cora_loops_free(loops);
     for (int i = 0; i < LOOPS; i++)
         assert_int_equal(atomic_load(&calls.made[i]), i % 2);
+}
+
+/* ---- messages ------------------------------------------------------------------------------- */
+
+#ifdef CORA_SLOW_TESTS
+enum { EACH = 1000 };
+#else
+enum { EACH = 83334 }; /* from each loop to each other: a million in all */
+#endif
+
+enum { MAILBOX = 256 };
+
+/* A mailbox a loop. A message is its sender and its number. */
+struct post {
+    cora_threading_queue mailbox[LOOPS];
+    long received[LOOPS][LOOPS]; /* by the first, from the second */
+};
+
+struct send_all_args {
+    struct post *post;
+    intptr_t from;
+};
+
+static int send_all(void *arg)
+{
+    struct send_all_args *a = arg;
+    int rc = 0;
+
+    for (intptr_t number = 0; number < EACH; number++)
+        for (int to = 0; to < LOOPS && rc == 0; to++)
+            if (to != a->from)
+                rc = cora_threading_queue_async_put(&a->post->mailbox[to],
+                                                    (void *)(number * LOOPS + a->from));
+    return rc;
+}
+
+static int receive_all(struct post *post, int index)
+{
+    long *received = post->received[index];
+
+    for (int i = 0; i < EACH * (LOOPS - 1); i++) {
+        void *message;
+        int rc = cora_threading_queue_async_get(&post->mailbox[index], &message);
+        intptr_t from = (intptr_t)message % LOOPS, number = (intptr_t)message / LOOPS;
+
+        if (rc < 0)
+            return rc;
+        expect(number == received[from]);
+        received[from]++;
+    }
+    return 0;
+}
+
+static int correspond(cora_loops *loops, int index, void *arg)
+{
+    struct post *post = arg;
+    cora_task *sender = cora_create_task(send_all, .post = post, .from = index);
+    int rc = receive_all(post, index), sent = cora_await_unref(sender);
+
+    (void)loops;
+    return rc < 0 ? rc : sent;
+}
+
+TEST(a_million_messages_among_loops_arrive_once_and_in_the_order_of_each_sender)
+{
+    static struct post post;
+    int rc;
+
+    for (int i = 0; i < LOOPS; i++)
+        cora_threading_queue_init(&post.mailbox[i], MAILBOX);
+    rc = run(correspond, &post, &four);
+    assert_int_equal(rc, 0);
+    for (int i = 0; i < LOOPS; i++) {
+        for (int j = 0; j < LOOPS; j++)
+            assert_int_equal(post.received[i][j], i == j ? 0 : EACH);
+        assert_true(cora_threading_queue_empty(&post.mailbox[i]));
+        cora_threading_queue_destroy(&post.mailbox[i]);
+    }
 }
