@@ -38,11 +38,12 @@ class Figure(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """What a figure of cora's may be at most: so many times a peer's, or so much."""
+    """What a figure of cora's, or of one of its ways, may be at most: so many times another's, or so much."""
 
     key: str
     at_most: float
     times: str = ""
+    of: str = "cora"
 
 
 class Row(NamedTuple):
@@ -57,20 +58,23 @@ class Row(NamedTuple):
     needs: str = ""  # a program beside the peers
 
     def measure(self, programs, turns, runner):
-        """{peer: {figure: summary}}, and what went wrong."""
-        takes = {peer: lambda command=command: self.take(runner, command)
-                 for peer, command in programs.items() if not self.peers or peer in self.peers}
+        """{line: {figure: summary}}, and what went wrong."""
+        takes = {line: lambda take=take: take(runner) for line, take in self.lines(programs).items()}
         taken, failed = take_turns(takes, turns)
-        return {peer: {figure.key: summary([each[figure.key] for each in runs])
+        return {line: {figure.key: summary([each[figure.key] for each in runs])
                        for figure in self.figures if figure.key in runs[0]}
-                for peer, runs in taken.items()}, failed
+                for line, runs in taken.items()}, failed
+
+    def lines(self, programs):
+        """Who takes part, {peer: its figures of a runner}."""
+        return {peer: lambda runner, command=command: self.take(runner, command)
+                for peer, command in programs.items() if not self.peers or peer in self.peers}
 
     def verdicts(self, results):
-        """Each limit that can be judged, with what cora's figure is beside it."""
-        cora = results.get("cora")
+        """Each limit that can be judged, with what the figure is beside it."""
         for limit in self.limits:
-            if cora and (not limit.times or limit.times in results):
-                got = cora[limit.key]["median"]
+            if limit.of in results and (not limit.times or limit.times in results):
+                got = results[limit.of][limit.key]["median"]
                 if limit.times:
                     got /= results[limit.times][limit.key]["median"]
                 yield {**limit._asdict(), "got": got, "held": got <= limit.at_most}
@@ -80,6 +84,14 @@ class Row(NamedTuple):
 
     def draw(self, results, directory):
         charts.bars(self.name, self.title, self.figures, results, tables.number, directory)
+
+
+class Ways(Row):
+    """Several ways to do the same, {name: take}: each of each peer's has a line, as "cora 2 threads"."""
+
+    def lines(self, programs):
+        return {f"{peer} {way}": lambda runner, take=take, command=command: take(runner, command)
+                for peer, command in programs.items() if peer in self.peers for way, take in self.take.items()}
 
 
 class Growth(NamedTuple):
@@ -184,6 +196,11 @@ MEMORY = [Figure("resident_bytes", "resident, B/task"), Figure("all_bytes", "wit
 ECHO = [Figure("cpu_us", "server CPU, us/request"), Figure("k_requests_per_s", "k requests/s", False)]
 JOB = [Figure("us", "us/job"), Figure("cpu_us", "CPU, us/job")]
 
+HASHING = {"loop": program("sha256_loop"), "1 thread": program("sha256_threads", 1),
+           "2 threads": program("sha256_threads", 2), "2 processes": program("sha256_processes", 2)}
+
+GROUPS = {"threads": ["to-thread", "to-thread-64", "sha256"]}
+
 EVERYBODY = {"cora": 10 ** 6, "floor": 10 ** 6, "boost": 10 ** 5, "go": 10 ** 5, "asyncio": 10 ** 5}
 
 ROWS = [
@@ -245,6 +262,10 @@ ROWS = [
     Row("to-thread", "a job in the thread pool, one at a time", program("to_thread", 1), JOB,
         [Limit("us", 0.5, "libuv")]),
     Row("to-thread-64", "the same, 64 in flight", program("to_thread", 64), JOB, [Limit("us", 1, "libuv")]),
+    Ways("sha256", "SHA-256 of 256 MiB in pieces of 16, and how late a task is that sleeps for 1 ms meanwhile", HASHING,
+         [Figure("ms", "ms"), Figure("late_ms", "late, 99 %, ms"), Figure("worst_ms", "worst, ms")],
+         [Limit("late_ms", 0.5, "cora loop", f"cora {way}") for way in HASHING if way != "loop"],
+         ("cora", "asyncio"), quick=1, gigabytes=1),
     Row("fair-sleep", "a sleep of 50 ms while a task yields and never rests", program("fair_sleep"),
         [Figure("median", "median, ms", False), Figure("worst", "worst, ms", False)], [Limit("worst", 51)]),
     Row("fair-socket", "how late a message is read while a task yields and never rests", messages,
@@ -264,7 +285,9 @@ ROWS = [
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = [row.name for row in ROWS]
-    parser.add_argument("rows", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
+    groups = ", ".join(f"{name}: {', '.join(rows)}" for name, rows in GROUPS.items())
+    parser.add_argument("rows", nargs="*", metavar="NAME",
+                        help=f"of {', '.join(names)}; {groups}")
     parser.add_argument("--quick", action="store_true",
                         help="under two minutes: shorter runs, three turns or one, nothing with a million tasks")
     parser.add_argument("--runs", type=int, metavar="N", help="turns of each program (5)")
@@ -274,6 +297,7 @@ def parse_arguments():
     parser.add_argument("--build-dir", type=Path, metavar="DIR", default=HERE.parent / "build" / "bench" / "bench",
                         help="where the programs are (build/bench/bench)")
     arguments = parser.parse_args()
+    arguments.rows = [row for name in arguments.rows for row in GROUPS.get(name, [name])]
     unknown = set(arguments.rows) - set(names)
     if unknown:
         parser.error(f"no row is called {', '.join(sorted(unknown))}")

@@ -13,11 +13,13 @@ def gnuplot(script, directory):
 def bars(name, title, figures, results, number, directory):
     """The medians of each figure with their ranges, one panel a figure."""
     figures = [figure for figure in figures if any(figure.key in taken for taken in results.values())]
-    script = [f"set terminal svg size {120 + 440 * len(figures)},360 font 'sans,12' background 'white'",
+    wide = len(results) > 7  # there is no room for their names side by side
+    width, height = 120 + 440 * len(figures), 460 if wide else 360
+    script = [f"set terminal svg size {width},{height} font 'sans,12' background 'white'",
               f"set output '{name}.svg'",
               f"set multiplot layout 1,{len(figures)} title '{name}: {title}'",
               "set style fill solid 0.8 noborder; set boxwidth 0.6; set grid y; unset key",
-              "set border 3; set xtics nomirror; set ytics nomirror"]
+              f"set border 3; set xtics nomirror {'rotate by 45 right' if wide else ''}; set ytics nomirror"]
     for figure in figures:
         summaries = {peer: taken[figure.key] for peer, taken in results.items() if figure.key in taken}
         low = min(each["min"] for each in summaries.values())
@@ -28,8 +30,9 @@ def bars(name, title, figures, results, number, directory):
         else:
             script.append(f"unset logscale y; set yrange [{min(0, low * 1.2)}:{high * 1.2 or 1}]")
         script += ["$bars << END",
-                   *(f"{peer} {each['median']} {each['min']} {each['max']} {number(each['median'])} "
-                     f"{COLOURS['cora'] if peer == 'cora' else '0x9aa5b1'}" for peer, each in summaries.items()),
+                   *(f"\"{peer}\" {each['median']} {each['min']} {each['max']} {number(each['median'])} "
+                     f"{COLOURS['cora'] if peer.startswith('cora') else '0x9aa5b1'}"
+                     for peer, each in summaries.items()),
                    "END",
                    f"set title '{figure.title}{' (logarithmic)' if logarithmic else ''}'",
                    "plot $bars using 0:2:6:xticlabels(1) with boxes linecolor rgb variable, "

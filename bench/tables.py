@@ -15,7 +15,8 @@ def judged(verdict):
 
 def columns(figure, results, judgements):
     """A column with the medians and ranges of one figure; one with cora's ratios, where it helps; and one with
-    what these may be at most, beside the peer, or the figure itself, beside cora."""
+    what these may be at most, beside the peer, or the figure itself, beside cora. Of one of several ways it is
+    beside that."""
     summaries = {peer: figures.get(figure.key) for peer, figures in results.items()}
     medians = {peer: number(each["median"]) for peer, each in summaries.items() if each}
     width = max(map(len, medians.values()))
@@ -25,7 +26,8 @@ def columns(figure, results, judgements):
     if figure.compared and cora:
         yield ["cora/peer"] + [f"{number(cora['median'] / each['median']):>9}" if each and peer != "cora" else ""
                                for peer, each in summaries.items()]
-    limits = {each["times"] or "cora": judged(each) for each in judgements if each["key"] == figure.key}
+    limits = {each["times"] or "cora" if each["of"] == "cora" else each["of"]: judged(each)
+              for each in judgements if each["key"] == figure.key}
     if limits:
         yield ["at most"] + [limits.get(peer, "") for peer in summaries]
 
@@ -61,4 +63,5 @@ def print_verdicts(verdicts, not_judged):
           f"{f', {not_judged} without their peer' if not_judged else ''}")
     for name, each in missed:
         times = f" x {each['times']}" if each["times"] else ""
-        print(f"  {name} {each['key']}: {each['got']:.4g}{times}, at most {each['at_most']:g}")
+        of = f" {each['of']}" if each["of"] != "cora" else ""
+        print(f"  {name}{of} {each['key']}: {each['got']:.4g}{times}, at most {each['at_most']:g}")

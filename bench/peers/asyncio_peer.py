@@ -1,12 +1,16 @@
 """asyncio, as CPython has it: what all of this is measured against in kind, if not in speed."""
 
 import asyncio
+import hashlib
 import json
+import mmap
+import multiprocessing
 import os
 import resource
 import socket
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 
 def check(holds, what):
@@ -388,6 +392,77 @@ async def to_thread(in_flight):
     report(us=elapsed * 1e6 / sum(done), cpu_us=cpu * 1e6 / sum(done))
 
 
+# ---- hashing, and how late a task that sleeps for a millisecond is meanwhile ----
+
+PIECE, PIECES = 16 << 20, 16
+memory = None  # shared with processes
+
+
+def piece_sum(number):
+    return hashlib.sha256(memory[number * PIECE:(number + 1) * PIECE]).digest()
+
+
+def make_memory():
+    """All pieces have the same content, so that one sum is right for all."""
+    global memory
+    content = bytes(i * 167 >> 3 & 255 for i in range(1 << 16)) * (PIECE >> 16)
+    memory = memoryview(mmap.mmap(-1, PIECES * PIECE))
+    for number in range(PIECES):
+        memory[number * PIECE:(number + 1) * PIECE] = content
+    return hashlib.sha256(content).digest()
+
+
+async def measure_hashing(hash_all):
+    """The first pass is not measured: there threads and processes start, and find the memory."""
+    expected, late, passes = make_memory(), [], 0
+
+    async def tick():
+        while True:
+            start = time.monotonic()
+            await asyncio.sleep(1e-3)
+            late.append(time.monotonic() - start - 1e-3)
+
+    sums = await hash_all()
+    ticker, start = asyncio.create_task(tick()), time.monotonic()
+    while passes == 0 or time.monotonic() - start < 2 * LENGTH:
+        sums = await hash_all()
+        passes += 1
+        check(sums == [expected] * PIECES, "every piece is hashed")
+    elapsed = time.monotonic() - start
+    ticker.cancel()
+    late.sort()
+    report(ms=elapsed * 1e3 / passes, late_ms=late[len(late) * 99 // 100] * 1e3, worst_ms=late[-1] * 1e3)
+
+
+async def sha256_loop(_):
+    async def hash_all():
+        sums = []
+        for number in range(PIECES):
+            sums.append(piece_sum(number))
+            await asyncio.sleep(0)
+        return sums
+
+    await measure_hashing(hash_all)
+
+
+async def measure_pool(pool):
+    loop = asyncio.get_running_loop()
+
+    async def hash_all():
+        return await asyncio.gather(*[loop.run_in_executor(pool, piece_sum, number) for number in range(PIECES)])
+
+    with pool:
+        await measure_hashing(hash_all)
+
+
+async def sha256_threads(workers):
+    await measure_pool(ThreadPoolExecutor(workers))
+
+
+async def sha256_processes(workers):
+    await measure_pool(ProcessPoolExecutor(workers, multiprocessing.get_context("fork")))
+
+
 WORKLOADS = {
     "coroutine": (coroutine, 1),
     "yield": (yield_, 2),
@@ -405,6 +480,9 @@ WORKLOADS = {
     "echo_server": (echo_server, 1),
     "echo_streams": (echo_streams, 1),
     "echo_protocol": (echo_protocol, 1),
+    "sha256_loop": (sha256_loop, 1),
+    "sha256_threads": (sha256_threads, 2),
+    "sha256_processes": (sha256_processes, 2),
     "to_thread": (to_thread, 1),
 }
 
