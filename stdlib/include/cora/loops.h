@@ -19,8 +19,9 @@
  *
  * The kernel gives each connection to one of the sockets that are bound to the port, and the loop
  * that accepts it serves it to its end: loops share no task, no transport and no lock. They talk
- * by calls that end in _threadsafe, of the loop that cora_loops_get_loop names, and by
- * cora_run_coroutine_threadsafe (<cora/concurrent.h>). What they have in common needs a lock.
+ * by calls that end in _threadsafe, of the loop that cora_loops_get_loop names, by
+ * cora_run_coroutine_threadsafe (<cora/concurrent.h>), and by queues for tasks of any loop
+ * (<cora/threading/queue.h>). What they have in common needs a lock.
  *
  * Every call here may be made from any thread. None suspends.
  */
