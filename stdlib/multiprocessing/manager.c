@@ -202,7 +202,7 @@ static ssize_t converse(cora_multiprocessing_connection *connection,
                         const struct cora__manager_request *request, size_t size,
                         struct cora__manager_reply **ret_reply)
 {
-    void *data;
+    void *data = NULL;
     ssize_t rc = cora_multiprocessing_connection_send_bytes(connection, request, size);
 
     if (rc == 0)
@@ -245,7 +245,7 @@ static ssize_t ask(cora_multiprocessing_manager *manager, enum cora__manager_op 
         return rc;
     result = exchange(manager, request, size, &reply);
     free(request);
-    if (result < 0)
+    if (result < 0 || reply == NULL)
         return result;
     size = (size_t)result - sizeof *reply;
     result = (ssize_t)reply->result;
@@ -302,12 +302,12 @@ ssize_t cora_multiprocessing_dict_len(const cora_multiprocessing_dict *dict)
 ssize_t cora_multiprocessing_dict_keys(const cora_multiprocessing_dict *dict, char ***ret_keys)
 {
     struct call call = {.name = dict->name, .key = ""};
-    void *data;
+    void *data = NULL;
     ssize_t count = ask(dict->manager, CORA__DICT_KEYS, &call, &data);
     size_t size = 0;
     char **keys, *next;
 
-    if (count < 0)
+    if (count < 0 || data == NULL)
         return count;
     for (ssize_t i = 0; i < count; i++)
         size += strlen((char *)data + size) + 1;
@@ -329,10 +329,10 @@ int cora_multiprocessing_dict_add(const cora_multiprocessing_dict *dict, const c
                                   int64_t number, int64_t *ret_sum)
 {
     struct call call = {.name = dict->name, .key = key, .number = number};
-    void *data;
+    void *data = NULL;
     ssize_t rc = ask(dict->manager, CORA__DICT_ADD, &call, &data);
 
-    if (rc < 0)
+    if (rc < 0 || data == NULL)
         return (int)rc;
     if (ret_sum != NULL)
         memcpy(ret_sum, data, sizeof *ret_sum);

@@ -4,45 +4,27 @@
  * An item is in, or out, by one store to a position. What else is counted can be found again from
  * what lies in the ring, where somebody was killed between two stores.
  */
-#include <cora/multiprocessing/queue.h>
+#include "queue.h"
 
 #include "condition.h"
 #include "deadline.h"
 #include "lock.h"
 
 #include <cora/error.h>
-#include <cora/multiprocessing/shared_memory.h>
 
 #include <errno.h>
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-enum { PAGE = 4096, KEPT = 1 << 20, USUAL_MEMORY = 64 << 20 };
-
-/* Before each item. */
-struct header {
-    uint64_t size, number; /* of its bytes; how many were put before it */
-};
-
-struct cora_multiprocessing_queue {
-    cora_multiprocessing_lock lock;
-    cora_multiprocessing_waiting getters, putters, joiners;
-    cora_multiprocessing_shared_memory memory; /* that all of this is in */
-    size_t maxsize, capacity;                  /* of items, or SIZE_MAX; of bytes */
-    /* In bytes since the beginning: where the first item is, and where the last one ends. */
-    uint64_t head, tail;     /* tail <= head: there is none */
-    uint64_t put, got, done; /* items since then */
-    alignas(PAGE) char ring[];
-};
+enum { KEPT = 1 << 20, USUAL_MEMORY = 64 << 20 };
 
 /* ---- the ring ------------------------------------------------------------------------------ */
 
 /* What an item takes. Headers may be in two pieces, like all the rest. */
 static uint64_t space_of(size_t size)
 {
-    return sizeof(struct header) + (uint64_t)size;
+    return sizeof(struct cora__queue_header) + (uint64_t)size;
 }
 
 static void copy_in(cora_multiprocessing_queue *queue, uint64_t position, const void *data,
@@ -69,9 +51,10 @@ static void copy_out(const cora_multiprocessing_queue *queue, uint64_t position,
     memcpy((char *)data + first, queue->ring, size - first);
 }
 
-static struct header header_at(const cora_multiprocessing_queue *queue, uint64_t position)
+static struct cora__queue_header header_at(const cora_multiprocessing_queue *queue,
+                                           uint64_t position)
 {
-    struct header header;
+    struct cora__queue_header header;
 
     copy_out(queue, position, &header, sizeof header);
     return header;
@@ -103,7 +86,7 @@ static void mend(cora_multiprocessing_queue *queue)
     uint64_t count = 0;
 
     for (uint64_t at = queue->head; at < queue->tail; count++) {
-        struct header header = header_at(queue, at);
+        struct cora__queue_header header = header_at(queue, at);
 
         queue->put = header.number + 1;
         at += space_of((size_t)header.size);
@@ -148,7 +131,7 @@ static bool has_room(const cora_multiprocessing_queue *queue, uint64_t space)
 
 static void add(cora_multiprocessing_queue *queue, const void *data, size_t size)
 {
-    struct header header = {size, queue->put};
+    struct cora__queue_header header = {size, queue->put};
     uint64_t at;
 
     if (is_empty(queue))
@@ -207,7 +190,7 @@ static int enter_when_there_is_one(cora_multiprocessing_queue *queue, double tim
 
 static ssize_t take(cora_multiprocessing_queue *queue, void *buffer, size_t size)
 {
-    copy_out(queue, queue->head + sizeof(struct header), buffer, size);
+    copy_out(queue, queue->head + sizeof(struct cora__queue_header), buffer, size);
     cora__waiting_notify(&queue->putters);
     __atomic_store_n(&queue->head, queue->head + space_of(size), __ATOMIC_RELEASE);
     __atomic_store_n(&queue->got, queue->got + 1, __ATOMIC_RELEASE);

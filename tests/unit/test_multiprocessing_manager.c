@@ -6,6 +6,7 @@
 
 #include <cora/error.h>
 #include <cora/multiprocessing/manager.h>
+#include <cora/thread.h>
 
 #include <errno.h>
 #include <math.h>
@@ -403,6 +404,34 @@ TEST(a_user_who_is_killed_takes_nothing_with_him)
     assert_int_equal(exitcode, -SIGKILL);
     assert_value("key", "child");
     end();
+}
+
+/* ---- beside a loop ------------------------------------------------------------------------- */
+
+static int count_beside_the_loop(void *arg)
+{
+    return count_up(arg);
+}
+
+/* The manager's loop is another one than the task's, from which it was forked. */
+static int use_a_manager(void *arg)
+{
+    int nothing = 0, rc;
+
+    (void)arg;
+    begin();
+    set("key", "value");
+    rc = cora_to_thread(count_beside_the_loop, &nothing);
+    assert_int_equal(rc, 0);
+    assert_count(EACH);
+    assert_value("key", "value");
+    end();
+    return 0;
+}
+
+TEST(a_task_starts_a_manager_and_uses_it_in_threads)
+{
+    run_processes(use_a_manager);
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */

@@ -3,6 +3,8 @@
 #include "support/socket.h"
 #include "support/test.h"
 
+#include "multiprocessing/queue.h"
+
 #include <cora/error.h>
 
 #include <errno.h>
@@ -302,6 +304,28 @@ TEST(join_waits_for_the_work_and_not_only_for_the_items)
     cora_multiprocessing_queue_free(queue);
 }
 
+static int join(void *arg)
+{
+    (void)arg;
+    return cora_multiprocessing_queue_join(queue, INFINITY);
+}
+
+TEST(who_waits_for_the_work_is_woken_when_it_is_done)
+{
+    cora_multiprocessing_process *waiting;
+    int exitcode;
+
+    make_queue(0, 0);
+    assert_put("x", 1);
+    assert_get("x", 1);
+    waiting = start_child(join, NULL);
+    await_sleep(cora_multiprocessing_process_pid(waiting));
+    assert_int_equal(cora_multiprocessing_queue_task_done(queue), 0);
+    exitcode = finish_child(waiting);
+    assert_int_equal(exitcode, 0);
+    cora_multiprocessing_queue_free(queue);
+}
+
 /* ---- who is killed ------------------------------------------------------------------------- */
 
 static int wait_for_an_item(void *arg)
@@ -328,6 +352,55 @@ TEST(a_consumer_that_is_killed_while_it_waits_holds_up_nobody)
         exitcode = finish_child(waiting);
         assert_int_equal(exitcode, 0);
     }
+    cora_multiprocessing_queue_free(queue);
+}
+
+/* As one who is killed in add, or in take, between its two stores: with the lock. */
+static int die_in_put(void *arg)
+{
+    (void)arg;
+    if (cora_multiprocessing_lock_acquire(&queue->lock, INFINITY) == 0)
+        queue->put--;
+    return raise(SIGKILL);
+}
+
+static int die_in_get(void *arg)
+{
+    (void)arg;
+    if (cora_multiprocessing_lock_acquire(&queue->lock, INFINITY) == 0)
+        queue->got--;
+    return raise(SIGKILL);
+}
+
+TEST(what_one_who_was_killed_has_not_counted_is_counted_again)
+{
+    int rc;
+
+    if (getenv("CORA_EMULATED") != NULL)
+        return; /* qemu-user has no robust mutexes */
+    make_queue(2, 0);
+    assert_put("1", 1);
+    rc = run_child(die_in_put, NULL);
+    assert_int_equal(rc, -SIGKILL);
+    assert_put("2", 1);
+    assert_int_equal(cora_multiprocessing_queue_qsize(queue), 2);
+    rc = cora_multiprocessing_queue_put(queue, "3", 1, 0);
+    assert_int_equal(rc, -CORA_EQUEUEFULL);
+    assert_get("1", 1);
+    rc = run_child(die_in_get, NULL);
+    assert_int_equal(rc, -SIGKILL);
+    assert_put("3", 1);
+    assert_int_equal(cora_multiprocessing_queue_qsize(queue), 2);
+    assert_get("2", 1);
+    assert_get("3", 1);
+    rc = run_child(die_in_get, NULL);
+    assert_int_equal(rc, -SIGKILL);
+    assert_put("4", 1);
+    assert_put("5", 1);
+    assert_int_equal(cora_multiprocessing_queue_qsize(queue), 2);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(cora_multiprocessing_queue_task_done(queue), 0);
+    assert_int_equal(cora_multiprocessing_queue_task_done(queue), -CORA_EINVALIDSTATE);
     cora_multiprocessing_queue_free(queue);
 }
 

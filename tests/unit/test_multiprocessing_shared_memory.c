@@ -211,7 +211,7 @@ TEST(an_array_of_nothing_or_too_much_is_refused)
     assert_int_equal(rc, -EINVAL);
     rc = cora_multiprocessing_array_create(1, 0, &array);
     assert_int_equal(rc, -EINVAL);
-    rc = cora_multiprocessing_array_create(SIZE_MAX / 2, 3, &array);
+    rc = cora_multiprocessing_array_create(SIZE_MAX / 2 + 2, 2, &array);
     assert_int_equal(rc, -ENOMEM);
     assert_null(array);
 }

@@ -297,6 +297,41 @@ TEST(those_who_wait_for_a_condition_are_woken)
     assert_int_equal(shared->count, 0);
 }
 
+enum { TURNS = 3000 };
+
+/* Takes the turns that are `mine`, of two. */
+static int take_turns(void *mine)
+{
+    int rc = 0;
+
+    for (int i = 0; i < TURNS && rc == 0; i++) {
+        rc = cora_multiprocessing_condition_acquire(&shared->condition, INFINITY);
+        while (rc == 0 && shared->count % 2 != *(int *)mine)
+            rc = cora_multiprocessing_condition_wait(&shared->condition, INFINITY);
+        cora_multiprocessing_condition_notify_all(&shared->condition);
+        shared->count++;
+        cora_multiprocessing_condition_release(&shared->condition);
+    }
+    return rc;
+}
+
+/* Also one that comes after the lock was released, and before the other one sleeps. */
+TEST(no_notify_is_lost)
+{
+    static int turns[] = {0, 1};
+    cora_multiprocessing_process *first, *second;
+    int exitcode;
+
+    make_shared();
+    first = start_child(take_turns, &turns[0]);
+    second = start_child(take_turns, &turns[1]);
+    exitcode = finish_child(first);
+    assert_int_equal(exitcode, 0);
+    exitcode = finish_child(second);
+    assert_int_equal(exitcode, 0);
+    assert_int_equal(shared->count, 2 * TURNS);
+}
+
 /* As often as glibc's condition variables need to come round to the one who is no more. */
 TEST(who_was_killed_while_he_waited_holds_up_nobody)
 {

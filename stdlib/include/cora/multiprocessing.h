@@ -11,6 +11,7 @@
 #include <cora/multiprocessing/event.h>
 #include <cora/multiprocessing/lock.h>
 #include <cora/multiprocessing/manager.h>
+#include <cora/multiprocessing/pool.h>
 #include <cora/multiprocessing/process.h>
 #include <cora/multiprocessing/queue.h>
 #include <cora/multiprocessing/semaphore.h>
