@@ -209,13 +209,13 @@ static void open_first_gate(void)
     open_gate(0);
 }
 
-static void cancel_and_end(const struct pool_kind *kind, int fd)
+static void cancel_and_end(const struct pool_kind *kind)
 {
     left_executor = make_pool(kind, WORKERS);
     for (int i = 0; i <= WORKERS; i++) {
         int rc;
 
-        left_jobs[i] = (struct pool_job){.gate = i == 0 ? 0 : 1, .fd = fd};
+        left_jobs[i] = (struct pool_job){.gate = i == 0 ? 0 : 1};
         rc = cora_executor_submit(left_executor, i == 0 ? say_apple : pass_gate, &left_jobs[i],
                                   NULL);
         assert_int_equal(rc, 0);

@@ -543,10 +543,10 @@ static void open_first_gate(void)
 }
 
 /* The job goes on only when the program has begun to end. */
-static void leave_job(const struct pool_kind *kind, int fd)
+static void leave_job(const struct pool_kind *kind)
 {
     left_executor = make_pool(kind, WORKERS);
-    left_job = (struct pool_job){.gate = 0, .fd = fd};
+    left_job = (struct pool_job){.gate = 0};
     cora_concurrent_future_unref(submit(left_executor, say_apple, &left_job));
     await_arrivals(0, 1);
     atexit(open_first_gate);
@@ -557,22 +557,19 @@ void shutdown_interpreter_shutdown(const struct pool_kind *kind)
     assert_program_says(leave_job, kind, "apple");
 }
 
-static int left_fd;
-
 static void submit_at_exit(void)
 {
     int rc = cora_executor_submit(left_executor, multiply, &left_job, NULL);
     const char *said = cora_strerrorname(rc);
 
-    if (write(left_fd, said, strlen(said)) < 0)
+    if (write(STDOUT_FILENO, said, strlen(said)) < 0)
         abort();
 }
 
 /* What was registered first is called last. */
-static void submit_too_late(const struct pool_kind *kind, int fd)
+static void submit_too_late(const struct pool_kind *kind)
 {
     atexit(submit_at_exit);
-    left_fd = fd;
     left_executor = make_pool(kind, WORKERS);
     left_job = (struct pool_job){.x = 42, .y = 1};
     assert_result(submit(left_executor, multiply, &left_job), 42);
@@ -629,9 +626,9 @@ void shutdown_cancel_futures(const struct pool_kind *kind)
     cora_executor_free(executor);
 }
 
-static void leave_job_after_shutdown(const struct pool_kind *kind, int fd)
+static void leave_job_after_shutdown(const struct pool_kind *kind)
 {
-    leave_job(kind, fd);
+    leave_job(kind);
     cora_executor_shutdown(left_executor, false, false);
 }
 

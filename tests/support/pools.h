@@ -35,7 +35,7 @@ void await_arrivals(int gate, int count);
 struct pool_job {
     int x, y;
     int quotient, remainder;
-    int gate, count, fd;
+    int gate, count;
 };
 
 int power(void *arg);         /* x to the y */
@@ -44,7 +44,7 @@ int divide(void *arg);        /* sets quotient and remainder; -EDOM by 0 */
 int fail_with(void *arg);     /* x, which is negative */
 int pass_gate(void *arg);     /* comes to the gate; 0 when it is open */
 int pass_and_fail(void *arg); /* the same; -EIO */
-int say_apple(void *arg);     /* when the gate is open, to fd */
+int say_apple(void *arg);     /* when the gate is open, to stdout */
 int count_up(void *arg);      /* what the count is then */
 int tell_status(void *arg);   /* what set_status was given here; 0 */
 
@@ -79,10 +79,10 @@ cora_concurrent_future *done_future(int outcome);
 void unref_all(cora_concurrent_future *const futures[], size_t count);
 
 /*
- * fn(kind, fd) in a forked child, which then ends by exit: what is written to fd, up to 63 bytes,
- * is `expected`, and the status is 0.
+ * fn(kind) in a forked child, which then ends by exit: what is written to its stdout, up to 63
+ * bytes, is `expected`, and the status is 0.
  */
-void assert_program_says(void (*fn)(const struct pool_kind *kind, int fd),
-                         const struct pool_kind *kind, const char *expected);
+void assert_program_says(void (*fn)(const struct pool_kind *kind), const struct pool_kind *kind,
+                         const char *expected);
 
 #endif

@@ -1,9 +1,9 @@
 /* Threads that wait for several concurrent futures: when they come back, and what they leave. */
 #include "support/test.h"
+#include "support/threads.h"
 
 #include <cora.h>
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 enum { MANY = 200 };
@@ -28,23 +28,6 @@ static void complete(cora_concurrent_future *future, int outcome)
                          : cora_concurrent_future_set_result(future, outcome, NULL);
 
     assert_int_equal(rc, 0);
-}
-
-static pthread_t start(void *(*fn)(void *arg), void *arg)
-{
-    pthread_t thread;
-    int rc = pthread_create(&thread, NULL, fn, arg);
-
-    assert_int_equal(rc, 0);
-    return thread;
-}
-
-static int join(pthread_t thread)
-{
-    void *result;
-
-    pthread_join(thread, &result);
-    return (int)(intptr_t)result;
 }
 
 /* ---- wait ----------------------------------------------------------------------------------- */
@@ -132,7 +115,7 @@ static void *wait_for_three(void *arg)
 {
     struct waiting *waiting = arg;
 
-    return (void *)(intptr_t)cora_concurrent_wait(waiting->futures, 3, INFINITY, waiting->when);
+    return outcome(cora_concurrent_wait(waiting->futures, 3, INFINITY, waiting->when));
 }
 
 static void assert_comes_back(cora_return_when when, const int outcomes[], int count)
@@ -142,10 +125,10 @@ static void assert_comes_back(cora_return_when when, const int outcomes[], int c
     int done;
 
     create(waiting.futures, 3);
-    thread = start(wait_for_three, &waiting);
+    thread = start_thread(wait_for_three, &waiting);
     for (int i = 0; i < count; i++)
         complete(waiting.futures[i], outcomes[i]);
-    done = join(thread);
+    done = join_thread(thread);
     assert_int_equal(done, count);
     unref(waiting.futures, 3);
 }
@@ -289,7 +272,7 @@ static void *complete_some(void *arg)
 
     while ((i = atomic_fetch_add(&crowd->next, 1)) < MANY)
         wrong += cora_concurrent_future_set_result(crowd->futures[i], i, NULL) != 0;
-    return (void *)(intptr_t)wrong;
+    return outcome(wrong);
 }
 
 static void *wait_for_all(void *arg)
@@ -297,7 +280,7 @@ static void *wait_for_all(void *arg)
     struct crowd *crowd = arg;
     int done = cora_concurrent_wait(crowd->futures, MANY, INFINITY, CORA_ALL_COMPLETED);
 
-    return (void *)(intptr_t)(done != MANY);
+    return outcome(done != MANY);
 }
 
 static void *come_and_go(void *arg)
@@ -310,7 +293,7 @@ static void *come_and_go(void *arg)
 
         wrong += done < 0 || done > MANY;
     }
-    return (void *)(intptr_t)wrong;
+    return outcome(wrong);
 }
 
 static void *see_each(void *arg)
@@ -331,7 +314,7 @@ static void *see_each(void *arg)
     cora_concurrent_as_completed_stop(&each);
     for (int i = 0; i < MANY; i++)
         wrong += !seen[i];
-    return (void *)(intptr_t)(wrong + (rc != -CORA_ESTOPITERATION));
+    return outcome(wrong + (rc != -CORA_ESTOPITERATION));
 }
 
 TEST(threads_wait_for_what_others_complete)
@@ -347,12 +330,12 @@ TEST(threads_wait_for_what_others_complete)
     atomic_init(&crowd.next, 0);
     atomic_init(&crowd.stop, false);
     for (int i = 0; i < ROLES; i++)
-        threads[i] = start(roles[i], &crowd);
+        threads[i] = start_thread(roles[i], &crowd);
     for (int i = 0; i < ROLES; i++)
         if (roles[i] != come_and_go)
-            wrong += join(threads[i]);
+            wrong += join_thread(threads[i]);
     atomic_store(&crowd.stop, true);
-    wrong += join(threads[1]);
+    wrong += join_thread(threads[1]);
     assert_int_equal(wrong, 0);
     unref(crowd.futures, MANY);
 }

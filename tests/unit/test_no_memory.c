@@ -436,6 +436,124 @@ TEST(a_job_in_a_thread)
     assert_runs(run_jobs);
 }
 
+/* ---- executors ------------------------------------------------------------------------------ */
+
+static int make_an_executor(void *arg)
+{
+    cora_executor *executor = NULL;
+    int rc = cora_thread_pool_executor_create(arg, &executor);
+
+    assert_true((rc == 0) == (executor != NULL));
+    cora_executor_free(executor);
+    return rc;
+}
+
+TEST(an_executor)
+{
+    assert_fails_cleanly(make_an_executor, NULL);
+}
+
+/* With a thread, so that only what is asked for needs memory. */
+static cora_executor *make_ready_executor(void)
+{
+    const cora_thread_pool_options options = {.max_workers = 1};
+    struct job_args args = {0};
+    cora_concurrent_future *future;
+    cora_executor *executor;
+    int rc = cora_thread_pool_executor_create(&options, &executor);
+
+    assert_int_equal(rc, 0);
+    rc = cora_executor_submit(executor, job, &args, &future);
+    assert_int_equal(rc, 0);
+    rc = cora_concurrent_future_result(future, INFINITY);
+    assert_int_equal(rc, 0);
+    cora_concurrent_future_unref(future);
+    return executor;
+}
+
+static int submit_a_job(void *executor)
+{
+    struct job_args args = {0};
+    cora_concurrent_future *future = NULL;
+    int rc = cora_executor_submit(executor, job, &args, &future);
+
+    assert_true((rc == 0) == (future != NULL));
+    if (rc == 0)
+        rc = cora_concurrent_future_result(future, INFINITY);
+    cora_concurrent_future_unref(future);
+    assert_int_equal(args.done, rc == 0);
+    return rc;
+}
+
+static int map_some_jobs(void *executor)
+{
+    struct job_args args[3] = {{0}};
+
+    return cora_executor_map(executor, job, args, sizeof args[0], 3, 1, INFINITY, NULL);
+}
+
+static bool next_of_three(void *arg, void *item)
+{
+    *(struct job_args *)item = (struct job_args){0};
+    return ++*(int *)arg <= 3;
+}
+
+static int iterate_over_jobs(void *executor)
+{
+    cora_executor_map_iterator each;
+    int next = 0, seen = 0;
+    int rc = cora_executor_map_iterator_start(&each, executor, job, next_of_three, &next,
+                                              sizeof(struct job_args), 1, INFINITY);
+
+    while (rc == 0 && (rc = cora_executor_map_iterator_next(&each, NULL, NULL)) == 0)
+        seen++;
+    cora_executor_map_iterator_stop(&each);
+    assert_true((rc == -CORA_ESTOPITERATION) == (seen == 3));
+    return rc == -CORA_ESTOPITERATION ? 0 : rc;
+}
+
+TEST(a_job_and_several)
+{
+    cora_executor *executor = make_ready_executor();
+
+    assert_fails_cleanly(submit_a_job, executor);
+    assert_fails_cleanly(map_some_jobs, executor);
+    assert_fails_cleanly(iterate_over_jobs, executor);
+    cora_executor_free(executor);
+}
+
+static int wait_for_done(void *arg)
+{
+    cora_concurrent_future *futures[] = {arg, arg};
+    int rc = cora_concurrent_wait(futures, 2, 0, CORA_ALL_COMPLETED);
+
+    assert_true(rc < 0 || rc == 1);
+    return rc < 0 ? rc : 0;
+}
+
+static int see_each_done(void *arg)
+{
+    cora_concurrent_future *futures[] = {arg, arg}, *next;
+    cora_concurrent_as_completed each;
+    int rc = cora_concurrent_as_completed_start(&each, futures, 2, INFINITY);
+
+    if (rc == 0)
+        rc = cora_concurrent_as_completed_next(&each, &next);
+    cora_concurrent_as_completed_stop(&each);
+    return rc;
+}
+
+TEST(a_thread_that_waits_for_several_futures)
+{
+    cora_concurrent_future *future = cora_concurrent_future_create();
+    bool cancelled = cora_concurrent_future_cancel(future);
+
+    assert_true(cancelled);
+    assert_fails_cleanly(wait_for_done, future);
+    assert_fails_cleanly(see_each_done, future);
+    cora_concurrent_future_unref(future);
+}
+
 /* ---- names and files ------------------------------------------------------------------------ */
 
 static int look_up(void *arg)
