@@ -14,6 +14,7 @@
 
 static atomic_bool has_no_threads;
 
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*fn)(void *arg), void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
@@ -24,6 +25,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 {
     return has_no_threads ? EAGAIN : __real_pthread_create(thread, attributes, fn, arg);
 }
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 TEST(without_a_thread_no_job_is_taken_and_with_one_all_are)
 {
