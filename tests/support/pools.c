@@ -196,10 +196,17 @@ static void read_all(int fd, char *text, size_t size)
     text[length] = '\0';
 }
 
+/* Registered first, called last. */
+static void end_output(void)
+{
+    if (write(STDOUT_FILENO, ".", 1) != 1)
+        abort();
+}
+
 void assert_program_says(void (*fn)(const struct pool_kind *kind), const struct pool_kind *kind,
                          const char *expected)
 {
-    char said[64];
+    char said[64], all[64];
     int fds[2], status = -1, rc = pipe(fds);
     pid_t child;
 
@@ -211,6 +218,7 @@ void assert_program_says(void (*fn)(const struct pool_kind *kind), const struct 
         dup2(fds[1], STDOUT_FILENO);
         close(fds[0]);
         close(fds[1]);
+        atexit(end_output);
         fn(kind);
         exit(0);
     }
@@ -221,5 +229,6 @@ void assert_program_says(void (*fn)(const struct pool_kind *kind), const struct 
     assert_int_equal(rc, child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
-    assert_string_equal(said, expected);
+    snprintf(all, sizeof all, "%s.", expected);
+    assert_string_equal(said, all);
 }

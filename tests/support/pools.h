@@ -80,7 +80,8 @@ void unref_all(cora_concurrent_future *const futures[], size_t count);
 
 /*
  * fn(kind) in a forked child, which then ends by exit: what is written to its stdout, up to 63
- * bytes, is `expected`, and the status is 0.
+ * bytes, is `expected`, and the status is 0. What comes after what else is called at its end is too
+ * late.
  */
 void assert_program_says(void (*fn)(const struct pool_kind *kind), const struct pool_kind *kind,
                          const char *expected);

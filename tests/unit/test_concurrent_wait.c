@@ -88,23 +88,6 @@ TEST(those_that_are_done_are_counted_once_each)
     unref(futures, 4);
 }
 
-TEST(a_cancelled_one_has_not_failed)
-{
-    cora_concurrent_future *futures[3];
-    bool cancelled;
-    int rc;
-
-    create(futures, 3);
-    cancelled = cora_concurrent_future_cancel(futures[0]);
-    assert_true(cancelled);
-    rc = cora_concurrent_wait(futures, 3, 0.001, CORA_FIRST_EXCEPTION);
-    assert_int_equal(rc, 1);
-    complete(futures[1], -EIO);
-    rc = cora_concurrent_wait(futures, 3, INFINITY, CORA_FIRST_EXCEPTION);
-    assert_int_equal(rc, 2);
-    unref(futures, 3);
-}
-
 /* A thread waits, for any time, until there is enough; what comes too late it does not see. */
 struct waiting {
     cora_concurrent_future *futures[3];

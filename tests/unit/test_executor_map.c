@@ -149,6 +149,23 @@ TEST(what_is_too_late_ends_it_and_those_that_have_not_begun_never_do)
     rc = cora_executor_map_iterator_next(&each, NULL, NULL);
     assert_int_equal(rc, -ETIMEDOUT);
     assert_ended(&each);
+    open_gate(1);
+    assert_result(first, 0);
+    cora_executor_free(executor);
+    assert_int_equal(shared->counts[0], 0);
+    cora_executor_map_iterator_stop(&each);
+}
+
+TEST(its_end_does_not_wait_for_those_that_have_not_begun)
+{
+    cora_executor *executor = make_pool(&thread_pool, 1);
+    struct source source = source_of(executor, 10, -1);
+    struct pool_job job = {.gate = 1};
+    cora_executor_map_iterator each;
+    cora_concurrent_future *first = submit(executor, pass_gate, &job);
+    int rc = start(&each, &source, count_up, 3, INFINITY);
+
+    assert_int_equal(rc, 0);
     cora_executor_map_iterator_stop(&each);
     open_gate(1);
     assert_result(first, 0);

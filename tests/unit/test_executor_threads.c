@@ -84,22 +84,25 @@ static int shut_down_inside(void *arg)
     return cora_executor_submit(inside->executor, multiply, &inside->job, NULL);
 }
 
-/* It would wait for itself. */
+/* It would wait for itself. Of the two threads the other stands at a gate for longer than that. */
 TEST(a_job_that_shuts_its_executor_down_does_not_wait)
 {
-    struct inside inside = {make_pool(&thread_pool, 1), {.x = 6, .y = 7}, NULL};
-    struct pool_job at_gate = {.gate = 0};
-    cora_concurrent_future *future = NULL, *first, *last;
+    struct inside inside = {make_pool(&thread_pool, 2), {.x = 6, .y = 7}, NULL};
+    struct pool_job at_gates[2] = {{.gate = 0}, {.gate = 1}};
+    cora_concurrent_future *futures[2], *future = NULL, *last;
     int rc;
 
-    first = submit(inside.executor, pass_gate, &at_gate);
+    for (int i = 0; i < 2; i++)
+        futures[i] = submit(inside.executor, pass_gate, &at_gates[i]);
     rc = cora_executor_submit(inside.executor, shut_down_inside, &inside, &future);
     assert_int_equal(rc, 0);
     last = submit(inside.executor, multiply, &inside.job);
     open_gate(0);
-    assert_result(first, 0);
+    assert_result(futures[0], 0);
     assert_result(future, -CORA_EEXECUTORSHUTDOWN);
     assert_result(last, -ECANCELED);
+    open_gate(1);
+    assert_result(futures[1], 0);
     cora_executor_free(inside.executor);
 }
 
@@ -280,9 +283,11 @@ static int end_program(void *arg)
 
 static void wait_in_vain(const struct pool_kind *kind)
 {
-    left_executors[0] = make_pool(kind, 2);
-    cora_concurrent_future_unref(submit(left_executors[0], pass_gate, &left_jobs[0]));
-    await_arrivals(0, 1);
+    for (int i = 0; i < 2; i++) {
+        left_executors[i] = make_pool(kind, 2);
+        cora_concurrent_future_unref(submit(left_executors[i], pass_gate, &left_jobs[i]));
+    }
+    await_arrivals(0, 2);
     (void)!cora_concurrent_future_result(submit(left_executors[0], end_program, NULL), INFINITY);
 }
 
