@@ -73,23 +73,23 @@ static CORA_SUSPENDS int start_and_cancel(const char *what, cora_task_fn *fn, vo
 
 static int change_of_mind(void *arg)
 {
-    struct disk disk = {CORA_EVENT_INIT, CORA_EVENT_INIT};
+    struct disk *disk = arg;
     int rc = start_and_cancel("copy", copy_file, "film", true);
 
-    (void)arg;
     if (rc == 0)
         rc = start_and_cancel("copy not started", copy_file, "song", false);
     if (rc == 0)
-        rc = start_and_cancel("save", save_shielded, &disk, true);
-    cora_event_set(&disk.ready);
+        rc = start_and_cancel("save", save_shielded, disk, true);
+    cora_event_set(&disk->ready);
     if (rc == 0)
-        rc = cora_event_wait(&disk.saved);
+        rc = cora_event_wait(&disk->saved);
     return rc;
 }
 
 int main(void)
 {
-    int rc = cora_run(change_of_mind, NULL);
+    struct disk disk = {CORA_EVENT_INIT, CORA_EVENT_INIT}; /* outlives what is not waited for */
+    int rc = cora_run(change_of_mind, &disk);
 
     if (rc < 0)
         fprintf(stderr, "14_cancellation: %s\n", cora_strerror(rc));

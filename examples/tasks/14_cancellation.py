@@ -53,8 +53,7 @@ async def start_and_cancel(what, coroutine, let_it_run):
         print(f"{what}: is cancelled")
 
 
-async def change_of_mind():
-    disk = Disk()
+async def change_of_mind(disk):
     await start_and_cancel("copy", copy_file("film"), let_it_run=True)
     await start_and_cancel("copy not started", copy_file("song"), let_it_run=False)
     await start_and_cancel("save", save_shielded(disk), let_it_run=True)
@@ -62,4 +61,4 @@ async def change_of_mind():
     await disk.saved.wait()
 
 
-asyncio.run(change_of_mind())
+asyncio.run(change_of_mind(Disk()))

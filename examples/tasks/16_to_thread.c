@@ -29,9 +29,14 @@ static int measure(void *arg)
     return 0;
 }
 
+struct reading {
+    double degrees;
+    int error; /* negative: there is none */
+};
+
 struct read_probe_args {
     int probe;
-    double *degrees;
+    struct reading *reading;
 };
 
 static int read_probe(void *arg)
@@ -40,9 +45,20 @@ static int read_probe(void *arg)
     struct measure_args args = {.probe = a->probe};
     int rc = cora_to_thread(measure, &args);
 
-    if (rc == 0)
-        *a->degrees = args.degrees;
-    return rc;
+    *a->reading = (struct reading){args.degrees, rc};
+    return rc == -ECANCELED ? rc : 0;
+}
+
+static CORA_SUSPENDS int read_probes(struct reading readings[], int count)
+{
+    cora_task_group group;
+    int rc = 0;
+
+    cora_task_group_enter(&group);
+    for (int i = 0; i < count && rc == 0; i++)
+        rc = cora_task_group_create_task(&group, read_probe, .probe = i + 1,
+                                         .reading = &readings[i]);
+    return cora_task_group_exit(&group, rc);
 }
 
 static int tick(void *arg)
@@ -57,27 +73,25 @@ static int tick(void *arg)
 
 static int laboratory(void *arg)
 {
-    double degrees[3];
-    int errors[3], ticks = 0;
-    cora_task *ticking = cora_create_task_arg(tick, &ticks);
-    cora_task *probes[] = {
-        cora_create_task(read_probe, .probe = 1, .degrees = &degrees[0]),
-        cora_create_task(read_probe, .probe = 2, .degrees = &degrees[1]),
-        cora_create_task(read_probe, .probe = 3, .degrees = &degrees[2]),
-    };
-    int rc = cora_gather_unref(probes, 3, errors, CORA_RETURN_EXCEPTIONS);
+    struct reading readings[3] = {{0}};
+    int ticks = 0, rc;
+    cora_task_group group;
+    cora_task *ticking;
 
     (void)arg;
+    cora_task_group_enter(&group);
+    rc = cora_task_group_create_task_arg_with(&group, NULL, &ticking, tick, &ticks);
+    if (rc == 0)
+        rc = read_probes(readings, 3);
+    if (rc == 0)
+        cora_task_cancel(ticking);
+    rc = cora_task_group_exit(&group, rc);
     for (int i = 0; i < 3 && rc == 0; i++)
-        if (errors[i] < 0)
+        if (readings[i].error < 0)
             printf("probe %d: no reading\n", i + 1);
         else
-            printf("probe %d: %.1f degrees\n", i + 1, degrees[i]);
-    cora_task_cancel(ticking);
-    if (rc == 0)
-        rc = cora_wait(&ticking, 1, INFINITY, CORA_ALL_COMPLETED);
+            printf("probe %d: %.1f degrees\n", i + 1, readings[i].degrees);
     printf("the loop went on meanwhile: %s\n", ticks > 0 ? "yes" : "no");
-    cora_task_unref(ticking);
     return rc;
 }
 

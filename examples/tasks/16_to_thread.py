@@ -17,8 +17,19 @@ def measure(probe):
     return 20.5 + probe
 
 
-async def read_probe(probe):
-    return await asyncio.to_thread(measure, probe)
+async def read_probe(probe, readings):
+    try:
+        readings[probe - 1] = await asyncio.to_thread(measure, probe)
+    except OSError:
+        readings[probe - 1] = None
+
+
+async def read_probes(count):
+    readings = [None] * count
+    async with asyncio.TaskGroup() as group:
+        for probe in range(1, count + 1):
+            group.create_task(read_probe(probe, readings))
+    return readings
 
 
 class Ticker:
@@ -33,20 +44,15 @@ async def tick(ticker):
 
 async def laboratory():
     ticker = Ticker()
-    ticking = asyncio.create_task(tick(ticker))
-    readings = await asyncio.gather(
-        read_probe(1),
-        read_probe(2),
-        read_probe(3),
-        return_exceptions=True,
-    )
+    async with asyncio.TaskGroup() as group:
+        ticking = group.create_task(tick(ticker))
+        readings = await read_probes(3)
+        ticking.cancel()
     for i, degrees in enumerate(readings):
-        if isinstance(degrees, OSError):
+        if degrees is None:
             print(f"probe {i + 1}: no reading")
         else:
             print(f"probe {i + 1}: {degrees:.1f} degrees")
-    ticking.cancel()
-    await asyncio.wait([ticking])
     print("the loop went on meanwhile:", "yes" if ticker.ticks > 0 else "no")
 
 

@@ -84,6 +84,7 @@ static int travel_agency(void *arg)
 {
     struct database database = {""};
     cora_event hotel_asked = CORA_EVENT_INIT;
+    cora_task_group group;
     cora_task *booking;
     int rc;
 
@@ -94,17 +95,19 @@ static int travel_agency(void *arg)
     printf("booked:%s\n", database.rows);
 
     cora_event_clear(&hotel_asked);
-    booking = cora_create_task(book, .database = &database, .traveller = "Bob", .delay = 10,
-                               .hotel_asked = &hotel_asked);
-    rc = cora_event_wait(&hotel_asked);
-    cora_task_cancel(booking);
+    cora_task_group_enter(&group);
+    rc = cora_task_group_create_task_with(&group, NULL, &booking, book, .database = &database,
+                                          .traveller = "Bob", .delay = 10,
+                                          .hotel_asked = &hotel_asked);
     if (rc == 0)
-        rc = cora_wait(&booking, 1, INFINITY, CORA_ALL_COMPLETED);
-    if (rc >= 0 && cora_task_cancelled(booking))
-        printf("  cancelled\n");
-    cora_task_unref(booking);
+        rc = cora_event_wait(&hotel_asked);
+    if (rc == 0) {
+        cora_task_cancel(booking);
+        printf("  Bob has changed his mind\n");
+    }
+    rc = cora_task_group_exit(&group, rc);
     printf("booked:%s\n", database.rows);
-    return rc < 0 ? rc : 0;
+    return rc;
 }
 
 int main(void)

@@ -51,12 +51,11 @@ async def travel_agency():
     print(f"booked:{database.rows}")
 
     hotel_asked.clear()
-    booking = asyncio.create_task(book(database, "Bob", 10, hotel_asked))
-    await hotel_asked.wait()
-    booking.cancel()
-    await asyncio.wait([booking])
-    if booking.cancelled():
-        print("  cancelled")
+    async with asyncio.TaskGroup() as group:
+        booking = group.create_task(book(database, "Bob", 10, hotel_asked))
+        await hotel_asked.wait()
+        booking.cancel()
+        print("  Bob has changed his mind")
     print(f"booked:{database.rows}")
 
 
