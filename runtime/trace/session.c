@@ -47,7 +47,15 @@ static int open_file(const char *name)
     return fd >= 0 ? fd : -errno;
 }
 
-/* Another process writes it. What is no file cannot be locked, and is nobody's. */
+/* A pipe or a device may be anybody's. */
+static bool is_file(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+/* Another process writes it. */
 static bool is_taken(int fd)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -60,9 +68,10 @@ static bool is_taken(int fd)
 static int open_own(char **name)
 {
     int fd = open_file(*name);
-    struct stat status;
 
-    if (fd >= 0 && is_taken(fd)) {
+    if (fd < 0 || !is_file(fd))
+        return fd;
+    if (is_taken(fd)) {
         char *own = path_of_process(*name);
 
         close(fd);
@@ -72,7 +81,7 @@ static int open_own(char **name)
         *name = own;
         fd = open_file(own);
     }
-    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && ftruncate(fd, 0) < 0) {
+    if (fd >= 0 && ftruncate(fd, 0) < 0) {
         int error = errno;
 
         close(fd);

@@ -834,20 +834,19 @@ static int ends_itself(void *arg)
     _exit(4);
 }
 
+/* As the viewers do: half a line at the end is left out, and the list gets its end. */
 TEST(a_program_that_crashes_leaves_a_file_that_can_be_opened)
 {
     struct child child = {traced_by_environment, (void *)(uintptr_t)ends_itself, 0, 0};
-    size_t length;
-    char *text;
+    char *text, *end;
 
     trace_path();
     run_child(&child);
     assert_int_equal(WEXITSTATUS(child.status), 4);
     text = trace_read(trace_path());
-    length = strlen(text);
-    text = realloc(text, length + 2);
-    assert_non_null(text);
-    strcpy(text + length, "]"); /* as the viewers do */
+    end = strrchr(text, '\n');
+    assert_non_null(end);
+    memcpy(end[-1] == ',' ? end - 1 : end, "]", 2);
     assert_true(is_json(text));
     free(text);
 }

@@ -17,7 +17,8 @@
  *
  * The file is whole when the trace is stopped, and when the program ends by exit or by returning
  * from main. Where it ends otherwise, by _exit, a signal or a crash, the last 100 ms may be
- * missing, and the list has no end; such a file can be opened like any other.
+ * missing, the last line may be half of one, and the list has no end; such a file can be opened
+ * like any other.
  *
  * A forked child does not write into the trace of its parent: when it runs a loop it begins its
  * own, in file.PID.json. So does a program whose file another process is writing: where one starts
