@@ -6,6 +6,7 @@
 #include "support/virtual.h"
 
 #include "loop/loop.h"
+#include "trace/record.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -537,6 +538,33 @@ TEST(marks_are_in_the_row_of_their_task)
     assert_null(strstr(file->text, "\"before\""));
 }
 
+static int marks_around_an_eager_task(void *arg)
+{
+    cora_task_options options = {.name = "inner", .eager_start = true};
+    cora_task *inner;
+
+    (void)arg;
+    inner = cora_loop_create_task_arg(NULL, &options, marks, "marks", NULL);
+    cora_trace_event("of the creator");
+    return cora_await_unref(inner);
+}
+
+TEST(marks_go_where_they_went_when_a_task_or_a_loop_has_run)
+{
+    const struct trace_file *file;
+    char name[32];
+
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    assert_return_code(cora_trace_start(trace_path()), 0);
+    assert_return_code(run_virtual(marks_around_an_eager_task, NULL), 0);
+    cora_trace_event("of the thread");
+    assert_return_code(cora_trace_stop(), 0);
+    file = trace_load(trace_path());
+    trace_find(file, 'i', "inner", "mark", "now");
+    trace_find(file, 'i', "Task-1", "mark", "of the creator");
+    trace_find(file, 'i', name, "mark", "of the thread");
+}
+
 /* ---- threads -------------------------------------------------------------------------------- */
 
 TEST(a_job_is_in_the_row_of_its_thread)
@@ -603,13 +631,62 @@ TEST(each_loop_and_each_thread_has_its_rows)
     trace_find(file, 'X', "marker", "mark", "part");
 }
 
-static void *runs_it(void *arg)
+static size_t count_rings(void)
 {
-    assert_return_code(cora_loop_run_until_complete(arg, future), 0);
+    struct cora__list *threads = cora__trace_lock_threads();
+    size_t count = 0;
+
+    for (struct cora__list *link = threads->next; link != threads; link = link->next)
+        count++;
+    cora__trace_unlock_threads();
+    return count;
+}
+
+TEST(a_thread_that_has_ended_has_no_ring)
+{
+    enum { THREADS = 20 };
+    pthread_t thread;
+
+    assert_return_code(cora_trace_start(trace_path()), 0);
+    cora_trace_event("of this thread");
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&thread, NULL, only_marks, "short"), 0);
+        pthread_join(thread, NULL);
+    }
+    assert_return_code(cora_trace_stop(), 0);
+    assert_int_equal(count_rings(), 1);
+    assert_int_equal(trace_count(trace_load(trace_path()), 'X', "short", "mark", "work"), THREADS);
+}
+
+static void *leaves_a_mark_open(void *arg)
+{
+    cora_trace_begin(arg);
     return NULL;
 }
 
-/* The task begins in one thread and ends in the other. */
+TEST(what_a_thread_leaves_open_ends_with_it)
+{
+    const struct trace_file *file;
+    const struct trace_event *mark;
+    pthread_t thread;
+
+    assert_return_code(cora_trace_start(trace_path()), 0);
+    assert_int_equal(pthread_create(&thread, NULL, leaves_a_mark_open, "open"), 0);
+    pthread_join(thread, NULL);
+    cora_trace_event("later");
+    assert_return_code(cora_trace_stop(), 0);
+    file = trace_load(trace_path());
+    mark = trace_find(file, 'X', NULL, "mark", "open");
+    assert_true(mark->begin + mark->duration <= trace_find(file, 'i', NULL, NULL, "later")->begin);
+}
+
+static void *runs_a_step(void *arg)
+{
+    assert_int_equal(cora_loop_run_ready(arg), 1);
+    return NULL;
+}
+
+/* The task begins in one thread and ends in the other, whose ring was there first. */
 TEST(a_loop_may_be_run_by_one_thread_after_the_other)
 {
     cora_loop *loop = virtual_loop();
@@ -617,11 +694,12 @@ TEST(a_loop_may_be_run_by_one_thread_after_the_other)
     pthread_t thread;
 
     assert_return_code(cora_trace_start(trace_path()), 0);
+    cora_trace_event("the ring is there");
     future = cora_loop_create_task_arg(loop, &(cora_task_options){.name = "moves"}, sleeper,
                                        "sleeper", NULL);
-    assert_int_equal(cora_loop_run_ready(loop), 1);
-    assert_int_equal(pthread_create(&thread, NULL, runs_it, loop), 0);
+    assert_int_equal(pthread_create(&thread, NULL, runs_a_step, loop), 0);
     pthread_join(thread, NULL);
+    assert_return_code(cora_loop_run_until_complete(loop, future), 0);
     cora_future_unref(future);
     cora_loop_free(loop);
     assert_return_code(cora_trace_stop(), 0);
@@ -671,6 +749,21 @@ TEST(a_trace_begins_and_ends_while_the_loop_runs)
     trace_find(file, 'X', "waits", "wait", "sleep");
     trace_find(file, 'X', "waits", "run", "its_function");
     assert_null(strstr(file->text, "seen"));
+}
+
+static int starts_anew(void *arg)
+{
+    (void)arg;
+    assert_return_code(cora_sleep(0), 0);
+    assert_return_code(cora_trace_stop(), 0);
+    assert_return_code(cora_trace_start(trace_path()), 0);
+    cora_trace_event("before its task is known");
+    return 0;
+}
+
+TEST(a_mark_of_a_task_that_is_not_in_the_trace_yet_is_its_threads)
+{
+    trace_find(trace_of(starts_anew, NULL), 'i', NULL, "mark", "before its task is known");
 }
 
 TEST(one_trace_at_a_time)
