@@ -150,6 +150,7 @@ int cora__trace_writer_finish(struct cora__trace_writer *writer)
     pthread_join(writer->thread, NULL);
     cora__trace_rows_finish(&writer->rows, cora__trace_now());
     cora__trace_keep_gone(false);
+    cora__trace_empty_rings(); /* of what came too late */
     cora__trace_drop_gone();
     error = writer->json.error;
     destroy(writer);

@@ -32,7 +32,8 @@ typedef struct cora_wait_queue {
     void *private_[4];
 } cora_wait_queue;
 
-/* A waiter of the current task. `what` ("semaphore") and `object` go into deadlock reports. */
+/* A waiter of the current task. `what` ("semaphore") and `object` go into deadlock
+ * reports and traces. */
 CORA_API void cora_waiter_init(cora_waiter *waiter, const char *what, const void *object);
 
 /*
