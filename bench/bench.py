@@ -195,6 +195,7 @@ MEMORY = [Figure("resident_bytes", "resident, B/task"), Figure("all_bytes", "wit
           Figure("create_s", "create, s"), Figure("join_s", "wake and join, s")]
 ECHO = [Figure("cpu_us", "server CPU, us/request"), Figure("k_requests_per_s", "k requests/s", False)]
 JOB = [Figure("us", "us/job"), Figure("cpu_us", "CPU, us/job")]
+ITEM = [Figure("us", "us/item"), Figure("cpu_us", "CPU, us/item")]
 
 HASHING = {"loop": program("sha256_loop"), "1 thread": program("sha256_threads", 1),
            "2 threads": program("sha256_threads", 2), "2 processes": program("sha256_processes", 2)}
@@ -262,6 +263,8 @@ ROWS = [
     Row("to-thread", "a job in the thread pool, one at a time", program("to_thread", 1), JOB,
         [Limit("us", 0.5, "libuv")]),
     Row("to-thread-64", "the same, 64 in flight", program("to_thread", 64), JOB, [Limit("us", 1, "libuv")]),
+    Row("handover", "an item to a thread and back, through queues, one at a time", program("handover", 1), ITEM),
+    Row("handover-64", "the same, 64 in flight", program("handover", 64), ITEM, [Limit("us", 0.2, "asyncio")]),
     Ways("sha256", "SHA-256 of 256 MiB in pieces of 16, and how late a task is that sleeps for 1 ms meanwhile", HASHING,
          [Figure("ms", "ms"), Figure("late_ms", "late, 99 %, ms"), Figure("worst_ms", "worst, ms")],
          [Limit("late_ms", 0.5, "cora loop", f"cora {way}") for way in HASHING if way != "loop"],

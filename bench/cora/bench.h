@@ -17,7 +17,7 @@ cora_task_fn queue_main, lock_main;                                             
 cora_task_fn sleep_main, timeout_main;                                               /* timers.c */
 cora_task_fn fair_sleep_main, fair_socket_main;                            /* fairness.c */
 cora_task_fn echo_server_main, echo_streams_main, echo_protocol_main;      /* io.c */
-cora_task_fn to_thread_main;                                               /* threads.c */
+cora_task_fn to_thread_main, handover_main;                                /* threads.c */
 cora_task_fn sha256_loop_main, sha256_threads_main, sha256_processes_main; /* hash.c */
 
 cora_task **create_all(cora_task_fn *body, long count);

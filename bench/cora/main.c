@@ -55,6 +55,7 @@ RUN(echo_server)
 RUN(echo_streams)
 RUN(echo_protocol)
 RUN(to_thread)
+RUN(handover)
 #ifdef CORA_OPENSSL
 RUN(sha256_loop)
 RUN(sha256_threads)
@@ -83,6 +84,7 @@ int main(int argc, char **argv)
         {"echo_streams", run_echo_streams, 1},
         {"echo_protocol", run_echo_protocol, 1},
         {"to_thread", run_to_thread, 1},
+        {"handover", run_handover, 1},
 #ifdef CORA_OPENSSL
         {"sha256_loop", run_sha256_loop, 1},
         {"sha256_threads", run_sha256_threads, 2},

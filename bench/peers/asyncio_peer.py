@@ -392,6 +392,35 @@ async def to_thread(in_flight):
     report(us=elapsed * 1e6 / sum(done), cpu_us=cpu * 1e6 / sum(done))
 
 
+async def handover(in_flight):
+    """To the thread by a queue of its kind, and back into the loop by call_soon_threadsafe."""
+    loop = asyncio.get_running_loop()
+    there, back, counts = queues.SimpleQueue(), asyncio.Queue(), [0] * in_flight
+
+    def send_back():
+        while (item := there.get()) is not None:
+            loop.call_soon_threadsafe(back.put_nowait, item)
+
+    thread = threading.Thread(target=send_back)
+    thread.start()
+    start, cpu = time.monotonic(), time.process_time()
+    for i in range(in_flight):
+        there.put(i)
+    left = in_flight
+    while left > 0:
+        item = await back.get()
+        counts[item] += 1
+        if time.monotonic() - start < LENGTH:
+            there.put(item)
+        else:
+            left -= 1
+    there.put(None)
+    thread.join()
+    elapsed, cpu = time.monotonic() - start, time.process_time() - cpu
+    check(min(counts) > 0, "every item comes back")
+    report(us=elapsed * 1e6 / sum(counts), cpu_us=cpu * 1e6 / sum(counts))
+
+
 # ---- hashing, and how late a task that sleeps for a millisecond is meanwhile ----
 
 PIECE, PIECES = 16 << 20, 16
@@ -484,6 +513,7 @@ WORKLOADS = {
     "sha256_threads": (sha256_threads, 2),
     "sha256_processes": (sha256_processes, 2),
     "to_thread": (to_thread, 1),
+    "handover": (handover, 1),
 }
 
 
