@@ -52,20 +52,28 @@ static int append(struct cora_loop *loop, struct cora__handle *handle, bool *ret
     return rc;
 }
 
+/* Where it is the first, the loop is to be woken. */
+static int queue(struct cora_loop *loop, struct cora__handle *handle, bool *ret_first)
+{
+    if (loop != cora__loop_running)
+        return append(loop, handle, ret_first);
+    cora__loop_push(loop, handle); /* of this thread: in order with what it queues otherwise */
+    return 0;
+}
+
+void cora_loop_wake(cora_loop *loop)
+{
+    cora__poller_wake(loop);
+    atomic_fetch_sub(&loop->wakers, 1); /* the last that is done with the loop from here */
+}
+
 int cora__loop_push_threadsafe(struct cora_loop *loop, struct cora__handle *handle)
 {
     bool first = false;
-    int rc;
+    int rc = queue(loop, handle, &first);
 
-    if (loop == cora__loop_running) { /* of this thread: in order with what it queues otherwise */
-        cora__loop_push(loop, handle);
-        return 0;
-    }
-    rc = append(loop, handle, &first);
-    if (first) {
-        cora__poller_wake(loop);
-        atomic_fetch_sub(&loop->wakers, 1); /* the last that is done with the loop from here */
-    }
+    if (first)
+        cora_loop_wake(loop);
     return rc;
 }
 
@@ -110,6 +118,18 @@ int cora_trigger_fire(cora_trigger *self)
     struct trigger *trigger = (struct trigger *)self;
 
     return cora__loop_push_threadsafe(trigger->loop, &trigger->handle);
+}
+
+int cora_trigger_queue(cora_trigger *self, cora_loop **ret_asleep)
+{
+    struct trigger *trigger = (struct trigger *)self;
+    struct cora_loop *loop = trigger->loop; /* the trigger may be gone as soon as it is queued */
+    bool first = false;
+    int rc = queue(loop, &trigger->handle, &first);
+
+    if (rc == 0)
+        *ret_asleep = first ? loop : NULL;
+    return rc;
 }
 
 /* Wherever it waits: what is in no list points to itself. */

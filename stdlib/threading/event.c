@@ -22,10 +22,12 @@ void cora_threading_event_destroy(cora_threading_event *event)
 
 void cora_threading_event_set(cora_threading_event *event)
 {
-    pthread_mutex_lock(&event->lock_);
+    struct cora__section section;
+
+    cora__enter(&section, &event->lock_);
     event->set_ = true;
-    cora__call_all(waiters(event));
-    pthread_mutex_unlock(&event->lock_);
+    cora__call_all(&section, waiters(event));
+    cora__leave(&section);
 }
 
 void cora_threading_event_clear(cora_threading_event *event)
@@ -48,12 +50,13 @@ bool cora_threading_event_is_set(cora_threading_event *event)
 static int wait_set(cora_threading_event *event, struct cora__how how)
 {
     static const struct cora__wanted setting = {"event", NULL};
+    struct cora__section section;
     int rc = 0;
 
-    pthread_mutex_lock(&event->lock_);
+    cora__enter(&section, &event->lock_);
     if (!event->set_)
-        rc = cora__park(waiters(event), &event->lock_, how, &setting, event);
-    pthread_mutex_unlock(&event->lock_);
+        rc = cora__park(&section, waiters(event), how, &setting, event);
+    cora__leave(&section);
     return rc;
 }
 

@@ -1,21 +1,22 @@
 /*
  * parking.c: the lines in which threads and tasks wait.
  *
- * One bit decides every race: whether somebody has been called, which is written and read under the
- * object's lock, in which he also leaves the line. A task hears of it by its loop, later, and may
- * have been cancelled by then; it looks at the bit, takes back the trigger that is still on its way
- * to a struct that is about to go, and passes on what it was called for. So does the close of its
- * loop in its stead, for which each loop lists its tasks that are parked.
+ * One word decides every race: whether somebody has been called, which is written under the
+ * object's lock, in the section in which he leaves the line, and by it he decides what to do. A
+ * task hears of it by its loop, later, and may have been cancelled by then: it looks at the word,
+ * takes back the trigger that is still on its way to a struct that is about to go, and passes on
+ * what it was called for. So does the close of its loop in its stead, for which each loop lists its
+ * tasks that are parked.
  */
 #include "parking.h"
 
-#include <cora/loop.h>
 #include <cora/task.h>
 #include <cora/waiter.h>
 
 #include "attached.h"
 #include "deadline.h"
 #include "link.h"
+#include "word.h"
 
 #include <errno.h>
 #include <math.h>
@@ -24,14 +25,12 @@
 
 struct cora__parked {
     struct cora__parked *next, *previous; /* in the line, until called */
-    bool called;
-    bool is_task;
-    pthread_cond_t condition; /* a thread's */
+    atomic_uint called;                   /* 1; a thread waits for it */
 
     /* A task's. */
+    cora_loop *loop; /* NULL: it is a thread */
     cora_waiter waiter;
-    cora_trigger trigger; /* wakes the waiter, in the loop */
-    cora_loop *loop;
+    cora_trigger trigger;   /* wakes the waiter, in the loop */
     struct cora__link link; /* in the loop's list */
     struct cora__line *line;
     pthread_mutex_t *lock;
@@ -39,11 +38,56 @@ struct cora__parked {
     void *object;
 };
 
+/* ---- sections ------------------------------------------------------------------------------ */
+
+static void wake_all(struct cora__section *section)
+{
+    for (size_t i = 0; i < section->count; i++) {
+        const struct cora__wake *wake = &section->wakes[i];
+
+        if (wake->loop != NULL)
+            cora_loop_wake(wake->loop);
+        else
+            cora__word_wake(wake->word);
+    }
+    section->count = 0;
+}
+
+static void owe_wake(struct cora__section *section, struct cora__wake wake)
+{
+    if (section->count == sizeof section->wakes / sizeof section->wakes[0])
+        wake_all(section);
+    section->wakes[section->count++] = wake;
+}
+
+static void lock(struct cora__section *section)
+{
+    pthread_mutex_lock(section->lock);
+}
+
+static void unlock(struct cora__section *section)
+{
+    pthread_mutex_unlock(section->lock);
+    wake_all(section);
+}
+
+void cora__enter(struct cora__section *section, pthread_mutex_t *mutex)
+{
+    section->lock = mutex;
+    section->count = 0;
+    lock(section);
+}
+
+void cora__leave(struct cora__section *section)
+{
+    unlock(section);
+}
+
 /* ---- the line ------------------------------------------------------------------------------ */
 
 static void append(struct cora__line *line, struct cora__parked *parked)
 {
-    parked->called = false;
+    atomic_init(&parked->called, 0);
     parked->next = NULL;
     parked->previous = line->last;
     *(line->last != NULL ? &line->last->next : &line->first) = parked;
@@ -56,24 +100,32 @@ static void take_out(struct cora__line *line, struct cora__parked *parked)
     *(parked->next != NULL ? &parked->next->previous : &line->last) = parked->previous;
 }
 
-bool cora__call_first(struct cora__line *line)
+static bool was_called(const struct cora__parked *parked)
+{
+    return atomic_load_explicit(&parked->called, memory_order_acquire) != 0;
+}
+
+bool cora__call_first(struct cora__section *section, struct cora__line *line)
 {
     struct cora__parked *first = line->first;
+    struct cora__wake wake = {NULL, NULL};
 
     if (first == NULL)
         return false;
     take_out(line, first);
-    first->called = true;
-    if (first->is_task)
-        (void)!cora_trigger_fire(&first->trigger); /* nobody is parked in a closed loop */
+    if (first->loop == NULL)
+        wake.word = &first->called;
     else
-        pthread_cond_signal(&first->condition);
+        (void)!cora_trigger_queue(&first->trigger, &wake.loop); /* in a closed loop nobody parks */
+    atomic_store_explicit(&first->called, 1, memory_order_release);
+    if (wake.word != NULL || wake.loop != NULL)
+        owe_wake(section, wake);
     return true;
 }
 
-void cora__call_all(struct cora__line *line)
+void cora__call_all(struct cora__section *section, struct cora__line *line)
 {
-    while (cora__call_first(line))
+    while (cora__call_first(section, line))
         continue;
 }
 
@@ -88,20 +140,20 @@ size_t cora__line_length(const struct cora__line *line)
 
 /* ---- threads ------------------------------------------------------------------------------- */
 
-static int park_thread(struct cora__line *line, pthread_mutex_t *lock, double deadline)
+static int park_thread(struct cora__section *section, struct cora__line *line, double deadline)
 {
     struct cora__parked parked;
     int rc = 0;
 
     if (deadline == -INFINITY)
         return -ETIMEDOUT;
-    parked.is_task = false;
-    cora__cond_init(&parked.condition);
+    parked.loop = NULL;
     append(line, &parked);
-    while (!parked.called && rc == 0)
-        rc = cora__cond_wait(&parked.condition, lock, deadline);
-    pthread_cond_destroy(&parked.condition);
-    if (parked.called)
+    unlock(section);
+    while (!was_called(&parked) && rc == 0)
+        rc = cora__word_wait(&parked.called, 0, deadline);
+    lock(section);
+    if (was_called(&parked))
         return 0;
     take_out(line, &parked);
     return rc;
@@ -115,16 +167,16 @@ struct parked_tasks {
     pid_t process;
 };
 
-/* It will not go on because it was called. */
-static void leave(struct cora__parked *parked)
+/* It goes on, or ends, for another reason than being called. */
+static void give_up(struct cora__section *section, struct cora__parked *parked)
 {
-    if (!parked->called) {
+    if (!was_called(parked)) {
         take_out(parked->line, parked);
         return;
     }
     cora_trigger_cancel(&parked->trigger);
     if (parked->wanted->pass_on != NULL)
-        parked->wanted->pass_on(parked->object);
+        parked->wanted->pass_on(section, parked->object);
 }
 
 /* A forked child leaves the objects alone: their locks are as the parent's threads had them. */
@@ -138,9 +190,11 @@ static void close_parked_tasks(void *arg)
 
         cora__link_remove(&parked->link);
         if (!forked) {
-            pthread_mutex_lock(parked->lock);
-            leave(parked);
-            pthread_mutex_unlock(parked->lock);
+            struct cora__section section;
+
+            cora__enter(&section, parked->lock);
+            give_up(&section, parked);
+            cora__leave(&section);
         }
         cora_loop_release(parked->loop);
     }
@@ -164,7 +218,8 @@ static void wake(void *waiter)
 }
 
 /* The loop is held: whoever is to call may be another thread. */
-static int wait_called(struct cora__parked *parked, struct parked_tasks *tasks)
+static int suspend(struct cora__section *section, struct cora__parked *parked,
+                   struct parked_tasks *tasks)
 {
     int rc;
 
@@ -172,21 +227,20 @@ static int wait_called(struct cora__parked *parked, struct parked_tasks *tasks)
     cora_trigger_init(&parked->trigger, parked->loop, wake, NULL, &parked->waiter);
     cora__link_add(&tasks->first, &parked->link, parked);
     cora_loop_hold(parked->loop);
-    pthread_mutex_unlock(parked->lock);
+    unlock(section);
     rc = cora_waiter_wait(&parked->waiter);
     cora__link_remove(&parked->link);
     cora_loop_release(parked->loop);
-    pthread_mutex_lock(parked->lock);
+    lock(section);
     return rc;
 }
 
-static int park_task(struct cora__line *line, pthread_mutex_t *lock,
+static int park_task(struct cora__section *section, struct cora__line *line,
                      const struct cora__wanted *wanted, void *object)
 {
-    struct cora__parked parked = {.is_task = true,
-                                  .loop = cora_get_running_loop(),
+    struct cora__parked parked = {.loop = cora_get_running_loop(),
                                   .line = line,
-                                  .lock = lock,
+                                  .lock = section->lock,
                                   .wanted = wanted,
                                   .object = object};
     struct parked_tasks *tasks;
@@ -198,16 +252,16 @@ static int park_task(struct cora__line *line, pthread_mutex_t *lock,
     if (tasks == NULL)
         return -ENOMEM;
     append(line, &parked);
-    rc = wait_called(&parked, tasks);
+    rc = suspend(section, &parked, tasks);
     if (rc < 0)
-        leave(&parked);
+        give_up(section, &parked);
     return rc;
 }
 
-int cora__park(struct cora__line *line, pthread_mutex_t *lock, struct cora__how how,
+int cora__park(struct cora__section *section, struct cora__line *line, struct cora__how how,
                const struct cora__wanted *wanted, void *object)
 {
     if (how.suspends)
-        return park_task(line, lock, wanted, object);
-    return park_thread(line, lock, how.deadline);
+        return park_task(section, line, wanted, object);
+    return park_thread(section, line, how.deadline);
 }

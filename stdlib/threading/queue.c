@@ -69,20 +69,20 @@ static bool is_full(const cora_threading_queue *queue)
     return queue->maxsize_ > 0 && queue->items_.count_ >= queue->maxsize_;
 }
 
-static void pass_item_on(void *arg)
+static void pass_item_on(struct cora__section *section, void *arg)
 {
     cora_threading_queue *queue = arg;
 
     if (!is_empty(queue))
-        cora__call_first(getters(queue));
+        cora__call_first(section, getters(queue));
 }
 
-static void pass_room_on(void *arg)
+static void pass_room_on(struct cora__section *section, void *arg)
 {
     cora_threading_queue *queue = arg;
 
     if (!is_full(queue))
-        cora__call_first(putters(queue));
+        cora__call_first(section, putters(queue));
 }
 
 static const struct cora__wanted an_item = {"an item in queue", pass_item_on};
@@ -99,28 +99,28 @@ static struct cora__how for_at_most(double timeout)
 
 /* ---- put ----------------------------------------------------------------------------------- */
 
-/* The lock is held. */
-static int add(cora_threading_queue *queue, void *item)
+static int add(struct cora__section *section, cora_threading_queue *queue, void *item)
 {
     int rc = cora__queue_items_add(&queue->items_, item);
 
     if (rc < 0)
         return rc;
     queue->unfinished_++;
-    cora__call_first(getters(queue));
+    cora__call_first(section, getters(queue));
     return 0;
 }
 
 static int put(cora_threading_queue *queue, void *item, struct cora__how how)
 {
+    struct cora__section section;
     int rc = 0;
 
-    pthread_mutex_lock(&queue->lock_);
+    cora__enter(&section, &queue->lock_);
     while (rc == 0 && is_full(queue) && !queue->shutdown_)
-        rc = cora__park(putters(queue), &queue->lock_, how, &room, queue);
+        rc = cora__park(&section, putters(queue), how, &room, queue);
     if (rc == 0)
-        rc = queue->shutdown_ ? -CORA_EQUEUESHUTDOWN : add(queue, item);
-    pthread_mutex_unlock(&queue->lock_);
+        rc = queue->shutdown_ ? -CORA_EQUEUESHUTDOWN : add(&section, queue, item);
+    cora__leave(&section);
     return rc != -ETIMEDOUT ? rc : -CORA_EQUEUEFULL;
 }
 
@@ -143,17 +143,18 @@ int cora_threading_queue_async_put(cora_threading_queue *queue, void *item)
 
 static int get(cora_threading_queue *queue, void **ret_item, struct cora__how how)
 {
+    struct cora__section section;
     int rc = 0;
 
-    pthread_mutex_lock(&queue->lock_);
+    cora__enter(&section, &queue->lock_);
     while (rc == 0 && is_empty(queue))
         rc = queue->shutdown_ ? -CORA_EQUEUESHUTDOWN
-                              : cora__park(getters(queue), &queue->lock_, how, &an_item, queue);
+                              : cora__park(&section, getters(queue), how, &an_item, queue);
     if (rc == 0) {
         *ret_item = cora__queue_items_take(&queue->items_);
-        cora__call_first(putters(queue));
+        cora__call_first(&section, putters(queue));
     }
-    pthread_mutex_unlock(&queue->lock_);
+    cora__leave(&section);
     return rc != -ETIMEDOUT ? rc : -CORA_EQUEUEEMPTY;
 }
 
@@ -174,35 +175,36 @@ int cora_threading_queue_async_get(cora_threading_queue *queue, void **ret_item)
 
 /* ---- the work on the items ----------------------------------------------------------------- */
 
-/* The lock is held. */
-static void finish(cora_threading_queue *queue, size_t count)
+static void finish(struct cora__section *section, cora_threading_queue *queue, size_t count)
 {
     queue->unfinished_ -= count;
     if (queue->unfinished_ == 0)
-        cora__call_all(joiners(queue));
+        cora__call_all(section, joiners(queue));
 }
 
 int cora_threading_queue_task_done(cora_threading_queue *queue)
 {
+    struct cora__section section;
     int rc = -CORA_EINVALIDSTATE;
 
-    pthread_mutex_lock(&queue->lock_);
+    cora__enter(&section, &queue->lock_);
     if (queue->unfinished_ > 0) {
-        finish(queue, 1);
+        finish(&section, queue, 1);
         rc = 0;
     }
-    pthread_mutex_unlock(&queue->lock_);
+    cora__leave(&section);
     return rc;
 }
 
 static int join(cora_threading_queue *queue, struct cora__how how)
 {
+    struct cora__section section;
     int rc = 0;
 
-    pthread_mutex_lock(&queue->lock_);
+    cora__enter(&section, &queue->lock_);
     if (queue->unfinished_ > 0)
-        rc = cora__park(joiners(queue), &queue->lock_, how, &the_end, queue);
-    pthread_mutex_unlock(&queue->lock_);
+        rc = cora__park(&section, joiners(queue), how, &the_end, queue);
+    cora__leave(&section);
     return rc;
 }
 
@@ -218,17 +220,19 @@ int cora_threading_queue_async_join(cora_threading_queue *queue)
 
 void cora_threading_queue_shutdown(cora_threading_queue *queue, bool immediate)
 {
-    pthread_mutex_lock(&queue->lock_);
+    struct cora__section section;
+
+    cora__enter(&section, &queue->lock_);
     queue->shutdown_ = true;
     if (immediate) {
         size_t count = queue->items_.count_;
 
         cora__queue_items_clear(&queue->items_);
-        finish(queue, count < queue->unfinished_ ? count : queue->unfinished_);
+        finish(&section, queue, count < queue->unfinished_ ? count : queue->unfinished_);
     }
-    cora__call_all(getters(queue));
-    cora__call_all(putters(queue));
-    pthread_mutex_unlock(&queue->lock_);
+    cora__call_all(&section, getters(queue));
+    cora__call_all(&section, putters(queue));
+    cora__leave(&section);
 }
 
 /* ---- questions ----------------------------------------------------------------------------- */

@@ -30,29 +30,30 @@ void cora_threading_semaphore_destroy(cora_threading_semaphore *semaphore)
 }
 
 /* Hands permits to those who wait: a permit is taken before its new owner runs. */
-static void give(cora_threading_semaphore *semaphore, int n)
+static void give(struct cora__section *section, cora_threading_semaphore *semaphore, int n)
 {
-    while (n > 0 && cora__call_first(waiters(semaphore)))
+    while (n > 0 && cora__call_first(section, waiters(semaphore)))
         n--;
     semaphore->value_ += n;
 }
 
-static void give_one(void *semaphore)
+static void give_one(struct cora__section *section, void *semaphore)
 {
-    give(semaphore, 1);
+    give(section, semaphore, 1);
 }
 
 static int acquire(cora_threading_semaphore *semaphore, struct cora__how how)
 {
     static const struct cora__wanted permit = {"semaphore", give_one};
+    struct cora__section section;
     int rc = 0;
 
-    pthread_mutex_lock(&semaphore->lock_);
+    cora__enter(&section, &semaphore->lock_);
     if (semaphore->value_ > 0)
         semaphore->value_--;
     else
-        rc = cora__park(waiters(semaphore), &semaphore->lock_, how, &permit, semaphore);
-    pthread_mutex_unlock(&semaphore->lock_);
+        rc = cora__park(&section, waiters(semaphore), how, &permit, semaphore);
+    cora__leave(&section);
     return rc;
 }
 
@@ -71,16 +72,17 @@ int cora_threading_semaphore_async_acquire(cora_threading_semaphore *semaphore)
 /* `bound`: so many there may be at most, or the error. */
 static int release(cora_threading_semaphore *semaphore, int n, int bound, int error)
 {
+    struct cora__section section;
     int rc = 0;
 
     if (n < 1)
         return -EINVAL;
-    pthread_mutex_lock(&semaphore->lock_);
+    cora__enter(&section, &semaphore->lock_);
     if (n > bound - semaphore->value_)
         rc = error;
     else
-        give(semaphore, n);
-    pthread_mutex_unlock(&semaphore->lock_);
+        give(&section, semaphore, n);
+    cora__leave(&section);
     return rc;
 }
 

@@ -519,6 +519,78 @@ static void *fire(void *trigger)
     return (void *)(intptr_t)cora_trigger_fire(trigger);
 }
 
+/* In two steps, with a lock held in the first that the loop wants before it ends. */
+struct two_steps {
+    cora_loop *loop;
+    cora_trigger trigger;
+    pthread_mutex_t lock;
+    bool queued;
+};
+
+static void stop_with_lock(void *arg)
+{
+    struct two_steps *steps = arg;
+
+    pthread_mutex_lock(&steps->lock);
+    note(steps->queued ? "stopped" : "too early");
+    pthread_mutex_unlock(&steps->lock);
+    cora_loop_stop(steps->loop);
+}
+
+static void *queue_and_wake(void *arg)
+{
+    struct two_steps *steps = arg;
+    cora_loop *asleep = NULL;
+    int rc;
+
+    pthread_mutex_lock(&steps->lock);
+    rc = cora_trigger_queue(&steps->trigger, &asleep);
+    steps->queued = true;
+    pthread_mutex_unlock(&steps->lock);
+    if (asleep != NULL)
+        cora_loop_wake(asleep);
+    return (void *)(intptr_t)rc;
+}
+
+TEST(a_trigger_may_be_queued_with_a_lock_held_and_its_loop_woken_without)
+{
+    struct two_steps steps = {.loop = new_loop(), .lock = PTHREAD_MUTEX_INITIALIZER};
+    pthread_t thread;
+    void *queued;
+    int rc;
+
+    cora_trigger_init(&steps.trigger, steps.loop, stop_with_lock, NULL, &steps);
+    thread = start(queue_and_wake, &steps);
+    rc = cora_loop_run_forever(steps.loop);
+    queued = join(thread);
+    assert_int_equal(rc, 0);
+    assert_null(queued);
+    assert_string_equal(trace_text, "stopped ");
+    cora_loop_free(steps.loop);
+}
+
+TEST(only_the_first_to_queue_a_trigger_owes_its_loop_to_be_woken)
+{
+    cora_loop *loop = virtual_loop(), *asleep[3] = {NULL, loop, loop};
+    cora_trigger triggers[3];
+    int rc[3];
+
+    for (int i = 0; i < 3; i++)
+        cora_trigger_init(&triggers[i], loop, note, note, i < 2 ? "dropped" : "never");
+    for (int i = 0; i < 2; i++)
+        rc[i] = cora_trigger_queue(&triggers[i], &asleep[i]);
+    assert_ptr_equal(asleep[0], loop);
+    assert_null(asleep[1]);
+    cora_loop_wake(loop);
+    (void)cora_loop_close(loop);
+    rc[2] = cora_trigger_queue(&triggers[2], &asleep[2]);
+    assert_int_equal(rc[0] | rc[1], 0);
+    assert_int_equal(rc[2], -CORA_ECLOSED);
+    assert_ptr_equal(asleep[2], loop); /* untouched */
+    assert_string_equal(trace_text, "dropped dropped ");
+    cora_loop_free(loop);
+}
+
 /* It is cancelled while the loop has not heard of it, or where it is queued already. */
 TEST(a_trigger_that_is_cancelled_on_its_way_does_not_run)
 {
