@@ -6,9 +6,11 @@ import json
 import mmap
 import multiprocessing
 import os
+import queue as queues
 import resource
 import socket
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 

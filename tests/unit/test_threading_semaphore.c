@@ -6,7 +6,11 @@
 #include "support/threads.h"
 #include "support/virtual.h"
 
+#include "deadline.h"
+#include "threading/parking.h"
+
 #include <limits.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -286,30 +290,83 @@ TEST(a_loop_whose_task_has_its_permit_is_held_no_longer)
 
 /* ---- called, and gone ----------------------------------------------------------------------- */
 
+/* It is cancelled after it was called, or before, when it is in the line still. */
 static int cancel_the_called(void *arg)
 {
-    cora_threading_semaphore semaphore = CORA_THREADING_SEMAPHORE_INIT(0);
-    cora_task *task = cora_create_task_arg(acquire_in_task, &semaphore);
-    pthread_t thread;
-    int rc;
+    for (int first = 0; first < 2; first++) {
+        cora_threading_semaphore semaphore = CORA_THREADING_SEMAPHORE_INIT(0);
+        cora_task *task = cora_create_task_arg(acquire_in_task, &semaphore);
+        pthread_t thread;
+        int rc;
 
-    (void)arg;
-    let_others_run();
-    thread = start_thread(acquire_in_thread, &semaphore);
-    await_waiters(&semaphore, 2);
-    release(&semaphore, 1);
-    cora_task_cancel(task);
-    rc = cora_await_unref(task);
-    assert_int_equal(rc, -ECANCELED);
-    rc = join_thread(thread);
-    assert_int_equal(rc, 0);
-    assert_free(&semaphore, 0);
+        (void)arg;
+        let_others_run();
+        await_waiters(&semaphore, 1);
+        thread = start_thread(acquire_in_thread, &semaphore);
+        await_waiters(&semaphore, 2);
+        if (first)
+            cora_task_cancel(task);
+        release(&semaphore, 1);
+        if (!first)
+            cora_task_cancel(task);
+        rc = cora_await_unref(task);
+        assert_int_equal(rc, -ECANCELED);
+        rc = join_thread(thread);
+        assert_int_equal(rc, 0);
+        assert_free(&semaphore, 0);
+    }
     return 0;
 }
 
 TEST(a_task_that_is_called_and_cancelled_passes_its_permit_on)
 {
     assert_runs(cancel_the_called);
+}
+
+/* A thread with a little patience, which is at its end when the thread is called. */
+static atomic_bool gave_up;
+static const double LITTLE = 0.01;
+
+static void *acquire_with_little_patience(void *semaphore)
+{
+    int rc = cora_threading_semaphore_acquire(semaphore, LITTLE);
+
+    atomic_store(&gave_up, true);
+    return outcome(rc);
+}
+
+/* Inside the section, of which the thread has come to wait. False: it has given up before. */
+static bool catch_waiting(struct cora__section *section, cora_threading_semaphore *semaphore)
+{
+    while (!atomic_load(&gave_up)) {
+        cora__enter(section, &semaphore->lock_);
+        if (cora__line_length((struct cora__line *)semaphore->waiters_) == 1)
+            return true;
+        cora__leave(section);
+        sched_yield();
+    }
+    return false;
+}
+
+TEST(a_thread_whose_time_is_up_when_it_is_called_has_its_permit)
+{
+    cora_threading_semaphore semaphore = CORA_THREADING_SEMAPHORE_INIT(0);
+    struct cora__section section;
+    pthread_t thread = start_thread(acquire_with_little_patience, &semaphore);
+    double now;
+    int rc;
+
+    while (!catch_waiting(&section, &semaphore)) {
+        join_thread(thread);
+        atomic_store(&gave_up, false);
+        thread = start_thread(acquire_with_little_patience, &semaphore);
+    }
+    for (now = cora__clock(); cora__clock() < now + 2 * LITTLE;)
+        continue;
+    cora__call_first(&section, (struct cora__line *)semaphore.waiters_);
+    cora__leave(&section);
+    rc = join_thread(thread);
+    assert_int_equal(rc, 0);
 }
 
 static int cancel_the_woken(void *arg)
