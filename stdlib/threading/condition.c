@@ -113,13 +113,14 @@ static void acquire_again(cora_threading_condition *condition, size_t count)
 static int wait_until(cora_threading_condition *condition, double deadline)
 {
     struct cora__how how = {.deadline = deadline};
+    struct cora__section section;
     size_t count;
     int rc;
 
-    pthread_mutex_lock(&condition->mutex_);
+    cora__enter(&section, &condition->mutex_);
     count = release_all(condition);
-    rc = cora__park(waiters(condition), &condition->mutex_, how, NULL, condition);
-    pthread_mutex_unlock(&condition->mutex_);
+    rc = cora__park(&section, waiters(condition), how, NULL, condition);
+    cora__leave(&section);
     acquire_again(condition, count);
     return rc;
 }
@@ -153,12 +154,14 @@ int cora_threading_condition_wait_for(cora_threading_condition *condition,
 
 int cora_threading_condition_notify(cora_threading_condition *condition, size_t count)
 {
+    struct cora__section section;
+
     if (!is_held(condition))
         return -EPERM;
-    pthread_mutex_lock(&condition->mutex_);
-    while (count > 0 && cora__call_first(waiters(condition)))
+    cora__enter(&section, &condition->mutex_);
+    while (count > 0 && cora__call_first(&section, waiters(condition)))
         count--;
-    pthread_mutex_unlock(&condition->mutex_);
+    cora__leave(&section);
     return 0;
 }
 

@@ -36,36 +36,38 @@ int(cora_threading_lock_acquire)(cora_threading_lock *lock, double timeout)
 int cora_threading_lock_acquire_at(cora_threading_lock *lock, double timeout, cora_frame place)
 {
     struct cora__how how = {.deadline = cora__deadline(timeout)};
+    struct cora__section section;
     int rc = 0;
 
     if (isnan(timeout))
         return -EINVAL;
     if (how.deadline == INFINITY)
         cora__lock_order_wanted(lock, place);
-    pthread_mutex_lock(&lock->mutex_);
+    cora__enter(&section, &lock->mutex_);
     while (lock->locked_ && rc == 0)
-        rc = cora__park(waiters(lock), &lock->mutex_, how, NULL, lock);
+        rc = cora__park(&section, waiters(lock), how, NULL, lock);
     if (!lock->locked_) {
         lock->locked_ = true;
         rc = 0;
         cora__lock_order_taken(lock, place);
     }
-    pthread_mutex_unlock(&lock->mutex_);
+    cora__leave(&section);
     return rc;
 }
 
 int cora_threading_lock_release(cora_threading_lock *lock)
 {
+    struct cora__section section;
     int rc = -CORA_EINVALIDSTATE;
 
-    pthread_mutex_lock(&lock->mutex_);
+    cora__enter(&section, &lock->mutex_);
     if (lock->locked_) {
         lock->locked_ = false;
         rc = 0;
         cora__lock_order_released(lock);
-        cora__call_first(waiters(lock));
+        cora__call_first(&section, waiters(lock));
     }
-    pthread_mutex_unlock(&lock->mutex_);
+    cora__leave(&section);
     return rc;
 }
 

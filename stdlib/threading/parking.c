@@ -40,21 +40,27 @@ struct cora__parked {
 
 /* ---- sections ------------------------------------------------------------------------------ */
 
+static void wake_up(const struct cora__wake *wake)
+{
+    if (wake->loop != NULL)
+        cora_loop_wake(wake->loop);
+    else if (wake->word != NULL)
+        cora__word_wake(wake->word);
+}
+
 static void wake_all(struct cora__section *section)
 {
-    for (size_t i = 0; i < section->count; i++) {
-        const struct cora__wake *wake = &section->wakes[i];
-
-        if (wake->loop != NULL)
-            cora_loop_wake(wake->loop);
-        else
-            cora__word_wake(wake->word);
-    }
+    for (size_t i = 0; i < section->count; i++)
+        wake_up(&section->wakes[i]);
     section->count = 0;
 }
 
 static void owe_wake(struct cora__section *section, struct cora__wake wake)
 {
+    if (section == NULL) {
+        wake_up(&wake);
+        return;
+    }
     if (section->count == sizeof section->wakes / sizeof section->wakes[0])
         wake_all(section);
     section->wakes[section->count++] = wake;
@@ -118,8 +124,7 @@ bool cora__call_first(struct cora__section *section, struct cora__line *line)
     else
         (void)!cora_trigger_queue(&first->trigger, &wake.loop); /* in a closed loop nobody parks */
     atomic_store_explicit(&first->called, 1, memory_order_release);
-    if (wake.word != NULL || wake.loop != NULL)
-        owe_wake(section, wake);
+    owe_wake(section, wake);
     return true;
 }
 

@@ -70,7 +70,10 @@ CORA_SUSPENDS CORA_MUST_CHECK int cora__park(struct cora__section *section, stru
                                              struct cora__how how,
                                              const struct cora__wanted *wanted, void *object);
 
-/* Calls the first of the line, who is in it no longer. Whether there was one. */
+/*
+ * Calls the first of the line, who is in it no longer. Whether there was one. Without a section
+ * (NULL), where the lock is held in another way, he is woken at once.
+ */
 bool cora__call_first(struct cora__section *section, struct cora__line *line);
 
 void cora__call_all(struct cora__section *section, struct cora__line *line);

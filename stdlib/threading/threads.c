@@ -60,9 +60,10 @@ void cora__threads_unlock(void)
 
 int cora__threads_wait(cora_threading_thread *thread, double deadline)
 {
+    struct cora__section section = {.lock = &threads.lock};
     struct cora__how how = {.deadline = deadline};
 
-    return cora__park(&thread->waiters, &threads.lock, how, NULL, thread);
+    return cora__park(&section, &thread->waiters, how, NULL, thread);
 }
 
 void cora__threads_set_state(cora_threading_thread *thread, enum cora__thread_state state)
@@ -70,7 +71,7 @@ void cora__threads_set_state(cora_threading_thread *thread, enum cora__thread_st
     thread->state = state;
     if (state == CORA__INITIAL || state == CORA__ENDED)
         cora__link_remove(&thread->link);
-    cora__call_all(&thread->waiters);
+    cora__call_all(NULL, &thread->waiters);
 }
 
 /* The calling thread, which runs already. */

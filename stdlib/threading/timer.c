@@ -39,6 +39,6 @@ void cora_threading_timer_cancel(cora_threading_thread *timer)
         return;
     cora__threads_lock();
     timer->cancelled = true;
-    cora__call_all(&timer->waiters);
+    cora__call_all(NULL, &timer->waiters);
     cora__threads_unlock();
 }
