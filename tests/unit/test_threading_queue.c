@@ -447,6 +447,33 @@ TEST(a_task_whose_item_somebody_was_quicker_to_take_waits_for_the_next)
     assert_runs(be_overtaken);
 }
 
+static int be_overtaken_by_a_putter(void *arg)
+{
+    cora_threading_queue queue;
+    cora_task *task;
+
+    (void)arg;
+    cora_threading_queue_init(&queue, 1);
+    put(&queue, 1);
+    task = cora_create_task_arg(put_in_task, &queue);
+    let_others_run();
+    assert_int_equal(get(&queue), 1);
+    put(&queue, 2); /* before the task that was called for the room has run */
+    for (int i = 0; i < 3; i++)
+        let_others_run();
+    await_putters(&queue, 1);
+    assert_int_equal(get(&queue), 2);
+    assert_ends(task, 0);
+    assert_int_equal(get(&queue), 7);
+    cora_threading_queue_destroy(&queue);
+    return 0;
+}
+
+TEST(a_task_whose_room_somebody_was_quicker_to_take_waits_for_more)
+{
+    assert_runs(be_overtaken_by_a_putter);
+}
+
 /* ---- the work on the items ------------------------------------------------------------------ */
 
 static int join_from_both_sides(void *arg)
