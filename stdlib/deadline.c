@@ -26,18 +26,10 @@ double cora__deadline(double timeout)
     return timeout > 0 ? cora__clock() + timeout : -INFINITY;
 }
 
-<<<<<<< HEAD
 struct timespec cora__deadline_time(double deadline)
 {
     struct timespec time = {.tv_sec = (time_t)deadline};
 
-=======
-struct timespec cora__timespec(double deadline)
-{
-    struct timespec time;
-
-    time.tv_sec = (time_t)deadline;
->>>>>>> 890328e (threading: who is called is woken with the lock let go, which halves what a hand-over takes)
     time.tv_nsec = (long)((deadline - (double)time.tv_sec) * 1e9);
     return time;
 }
@@ -62,10 +54,6 @@ int cora__cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock, double dea
         return -ETIMEDOUT;
     if (deadline == INFINITY)
         return -pthread_cond_wait(condition, lock);
-<<<<<<< HEAD
     time = cora__deadline_time(deadline);
-=======
-    time = cora__timespec(deadline);
->>>>>>> 890328e (threading: who is called is woken with the lock let go, which halves what a hand-over takes)
     return -pthread_cond_timedwait(condition, lock, &time);
 }

@@ -20,13 +20,8 @@ double cora__clock(void);
 /* The deadline in so many seconds, no NaN. INFINITY: never; 0 or less: -INFINITY, it has passed. */
 double cora__deadline(double timeout);
 
-<<<<<<< HEAD
 /* The same as the system's calls want it; it is neither never nor past. */
 struct timespec cora__deadline_time(double deadline);
-=======
-/* A finite deadline, as the system has it. */
-struct timespec cora__timespec(double deadline);
->>>>>>> 890328e (threading: who is called is woken with the lock let go, which halves what a hand-over takes)
 
 /* A condition for cora__cond_wait. */
 void cora__cond_init(pthread_cond_t *condition);

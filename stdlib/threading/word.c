@@ -20,7 +20,7 @@ int cora__word_wait(atomic_uint *word, unsigned value, double deadline)
     if (deadline == -INFINITY)
         return -ETIMEDOUT;
     if (deadline < INFINITY)
-        time = cora__timespec(deadline);
+        time = cora__deadline_time(deadline);
     if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
                 deadline < INFINITY ? &time : NULL, NULL, FUTEX_BITSET_MATCH_ANY) < 0 &&
         errno == ETIMEDOUT)

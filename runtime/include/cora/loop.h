@@ -116,9 +116,9 @@ CORA_API CORA_MUST_CHECK int cora_trigger_fire(cora_trigger *trigger);
 
 /*
  * The same in two steps, for who fires with a lock held that the loop is going to want: queues it,
- * and where the loop may be asleep sets *ret_asleep to it, else to NULL. To that loop cora_loop_wake
- * is owed, soon, with the lock let go, and whatever has become of the trigger; until then the loop
- * does not end.
+ * and where the loop may be asleep sets *ret_asleep to it, else to NULL. To that loop
+ * cora_loop_wake is owed, soon, with the lock let go, and whatever has become of the trigger; until
+ * then the loop does not end.
  */
 CORA_API CORA_MUST_CHECK int cora_trigger_queue(cora_trigger *trigger, cora_loop **ret_asleep);
 CORA_API void cora_loop_wake(cora_loop *loop);
