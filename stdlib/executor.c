@@ -3,9 +3,10 @@
  */
 #include "executor.h"
 
+#include "deadline.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* ---- submissions --------------------------------------------------------------------------- */
 
@@ -118,14 +119,6 @@ struct chunk {
     cora_concurrent_future *future;
 };
 
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
 static void set_results(const struct chunk *chunk, int result)
 {
     for (size_t i = 0; chunk->results != NULL && i < chunk->count; i++)
@@ -142,13 +135,13 @@ static void cancel_all(const struct chunk *chunks, size_t count)
 /* How each ended. Once something has gone wrong only those are waited for that have begun. */
 static int collect(const struct chunk *chunks, size_t count, double timeout, int rc)
 {
-    double end = now() + timeout;
+    double end = cora__clock() + timeout;
 
     if (rc < 0)
         cancel_all(chunks, count);
     for (size_t i = 0; i < count; i++) {
-        int result =
-            cora_concurrent_future_result(chunks[i].future, rc < 0 ? INFINITY : end - now());
+        int result = cora_concurrent_future_result(chunks[i].future,
+                                                   rc < 0 ? INFINITY : end - cora__clock());
 
         if (rc == 0 && result < 0) {
             rc = result;

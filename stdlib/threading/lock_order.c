@@ -225,19 +225,8 @@ void cora__lock_order_prepare_fork(void)
     pthread_mutex_lock(&order.lock);
 }
 
-/* What the other threads held they will never release. */
-void cora__lock_order_after_fork(bool in_child)
+void cora__lock_order_after_fork(void)
 {
-    struct holding **to = &order.holdings, *holding;
-
-    while (in_child && (holding = *to) != NULL) {
-        if (holding->thread != this_thread()) {
-            *to = holding->next;
-            free(holding);
-        } else {
-            to = &holding->next;
-        }
-    }
     pthread_mutex_unlock(&order.lock);
 }
 

@@ -24,9 +24,9 @@ void cora__lock_order_released(const void *lock);
 /* The lock is no more, or a new one. */
 void cora__lock_order_forget(const void *lock);
 
-/* Around a fork, and in the child. */
+/* Around a fork, in the parent and in the child. */
 void cora__lock_order_prepare_fork(void);
-void cora__lock_order_after_fork(bool in_child);
+void cora__lock_order_after_fork(void);
 
 #else
 
@@ -56,9 +56,8 @@ static inline void cora__lock_order_prepare_fork(void)
 {
 }
 
-static inline void cora__lock_order_after_fork(bool in_child)
+static inline void cora__lock_order_after_fork(void)
 {
-    (void)in_child;
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "deadline.h"
 #include "excepthook.h"
+#include "thread_name.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -86,21 +87,9 @@ void cora_threading_thread_unref(cora_threading_thread *thread)
 
 /* ---- in the thread ------------------------------------------------------------------------- */
 
-static void tell_system_name(const char *name)
-{
-    char first[16] = "";
-
-    memcpy(first, name, strnlen(name, sizeof first - 1));
-#ifdef __APPLE__
-    pthread_setname_np(first);
-#else
-    pthread_setname_np(pthread_self(), first);
-#endif
-}
-
 static void begin(cora_threading_thread *thread)
 {
-    tell_system_name(thread->name);
+    cora__thread_set_name(thread->name);
     cora__threads_set_current(thread);
     cora__threads_lock();
     thread->native_id = cora_threading_get_native_id();
@@ -165,8 +154,6 @@ static int start(cora_threading_thread *thread)
         return rc;
     }
     cora_threading_thread_ref(thread);
-    while (thread->state == CORA__STARTING)
-        (void)!cora__threads_wait(thread, INFINITY);
     return 0;
 }
 
@@ -244,7 +231,7 @@ bool cora_threading_thread_is_alive(cora_threading_thread *thread)
     if (thread == NULL)
         return false;
     cora__threads_lock();
-    alive = thread->state == CORA__ALIVE;
+    alive = thread->state == CORA__STARTING || thread->state == CORA__ALIVE;
     cora__threads_unlock();
     return alive;
 }
@@ -263,7 +250,7 @@ void cora_threading_thread_set_name(cora_threading_thread *thread, const char *n
     set_name(thread, name);
     cora__threads_lock();
     if (thread->state == CORA__ALIVE && pthread_equal(thread->pthread, pthread_self()))
-        tell_system_name(name);
+        cora__thread_set_name(name);
     cora__threads_unlock();
 }
 
@@ -313,6 +300,8 @@ long cora_threading_thread_native_id(cora_threading_thread *thread)
     if (thread == NULL)
         return 0;
     cora__threads_lock();
+    while (thread->state == CORA__STARTING)
+        (void)!cora__threads_wait(thread, INFINITY);
     native_id = thread->native_id;
     cora__threads_unlock();
     return native_id;

@@ -21,7 +21,8 @@ enum cora__thread_kind {
 /*
  *     INITIAL --start--> STARTING --it runs--> ALIVE --its function returns--> ENDED
  *
- * From STARTING to ALIVE, and then until its end, it is in the list, and has a reference to itself.
+ * STARTING and ALIVE it is in the list, and has a reference to itself. What only the thread itself
+ * knows it has told by the time that it is ALIVE.
  */
 enum cora__thread_state { CORA__INITIAL, CORA__STARTING, CORA__ALIVE, CORA__ENDED };
 

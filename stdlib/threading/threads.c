@@ -177,6 +177,7 @@ cora_threading_thread *cora_threading_main_thread(void)
 
 /* ---- the end of the program ---------------------------------------------------------------- */
 
+/* NULL: none is left. Who starts another has it waited for again. */
 static cora_threading_thread *next_to_wait_for(void)
 {
     cora_threading_thread *thread = NULL;
@@ -189,6 +190,8 @@ static cora_threading_thread *next_to_wait_for(void)
             thread = other;
     }
     cora_threading_thread_ref(thread);
+    if (thread == NULL)
+        threads.waited_for = false;
     cora__threads_unlock();
     return thread;
 }
@@ -233,7 +236,7 @@ static void prepare_fork(void)
 
 static void after_fork_in_parent(void)
 {
-    cora__lock_order_after_fork(false);
+    cora__lock_order_after_fork();
     cora__threads_unlock();
 }
 
@@ -251,7 +254,7 @@ static void after_fork_in_child(void)
 {
     struct cora__link *next;
 
-    cora__lock_order_after_fork(true);
+    cora__lock_order_after_fork();
     for (struct cora__link *link = threads.first; link != NULL; link = next) {
         next = link->next;
         if (link->object != current)
@@ -261,6 +264,7 @@ static void after_fork_in_child(void)
         enter_current(&first_thread);
     current->waiters = (struct cora__line){NULL, NULL};
     current->native_id = cora_threading_get_native_id();
+    threads.waited_for = false; /* its end may have begun, in a thread that is no more */
     if (main_thread != current)
         main_thread = cora_threading_thread_ref(current);
     cora__threads_unlock();

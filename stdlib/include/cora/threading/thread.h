@@ -87,7 +87,7 @@ CORA_API void cora_threading_thread_unref(cora_threading_thread *thread);
 /* ---- life ---------------------------------------------------------------------------------- */
 
 /*
- * Starts it, and returns once it is running. It has the calling thread's mask of signals. 0;
+ * Starts it; from now on it is alive. It has the calling thread's mask of signals. 0;
  * -CORA_EINVALIDSTATE where it was started before; -EAGAIN where the system gives no thread;
  * -EINVAL for a stack too small.
  */
@@ -125,8 +125,8 @@ CORA_API bool cora_threading_thread_get_daemon(cora_threading_thread *thread);
 CORA_API CORA_MUST_CHECK int cora_threading_thread_set_daemon(cora_threading_thread *thread,
                                                               bool daemon);
 
-/* pthread's number for it, and the system's; 0 before its start. Both may be given anew once it has
- * ended. */
+/* pthread's number for it, and the system's, for which one may have to wait a moment; 0 before its
+ * start. Both may be given anew once it has ended. */
 CORA_API uintptr_t cora_threading_thread_ident(cora_threading_thread *thread);
 CORA_API long cora_threading_thread_native_id(cora_threading_thread *thread);
 
