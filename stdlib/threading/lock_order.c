@@ -172,14 +172,15 @@ void cora__lock_order_wanted(const void *lock, cora_frame place)
 
 void cora__lock_order_taken(const void *lock, cora_frame place)
 {
-    struct holding *holding = malloc(sizeof *holding);
+    struct holding *holding;
 
-    if (holding == NULL)
-        return;
     pthread_mutex_lock(&order.lock);
-    *holding = (struct holding){
-        .lock = lock, .thread = this_thread(), .place = place, .next = order.holdings};
-    order.holdings = holding;
+    holding = malloc(sizeof *holding);
+    if (holding != NULL) {
+        *holding = (struct holding){
+            .lock = lock, .thread = this_thread(), .place = place, .next = order.holdings};
+        order.holdings = holding;
+    }
     pthread_mutex_unlock(&order.lock);
 }
 
