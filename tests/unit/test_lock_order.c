@@ -371,6 +371,7 @@ static int take_often(void *stop)
         int rc = take_0_then_1(NULL);
 
         check(rc == 0);
+        sched_yield();
     }
     return 0;
 }
@@ -384,7 +385,7 @@ TEST(a_forked_child_takes_locks)
     if (getenv("CORA_EMULATED") != NULL)
         skip(); /* qemu-user cannot fork a process that has threads */
     start_bunch(&bunch, 1, take_often, &stop);
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 20; i++) {
         int status = -1;
         pid_t pid = fork();
 
