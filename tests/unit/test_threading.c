@@ -259,6 +259,40 @@ TEST(a_predicate_is_looked_at_once_more_when_the_time_is_over)
     cora_threading_condition_destroy(&condition);
 }
 
+static int notify_once(void *condition)
+{
+    int rc = cora_threading_condition_acquire((cora_threading_condition *)condition, INFINITY);
+
+    check(rc == 0);
+    cora_threading_condition_notify(condition, 1);
+    return cora_threading_condition_release(condition);
+}
+
+TEST(who_waits_gives_up_a_lock_that_he_has_taken_several_times)
+{
+    cora_threading_rlock lock = CORA_THREADING_RLOCK_INIT;
+    cora_threading_condition condition;
+    cora_threading_thread *thread;
+    int rc;
+
+    cora_threading_condition_init_rlock(&condition, &lock);
+    for (int i = 0; i < 3; i++) {
+        rc = cora_threading_condition_acquire(&condition, INFINITY);
+        assert_int_equal(rc, 0);
+    }
+    thread = start(cora_threading_thread_create_arg(NULL, notify_once, &condition));
+    rc = cora_threading_condition_wait(&condition, INFINITY);
+    assert_int_equal(rc, 0);
+    assert_int_equal(cora_threading_rlock_recursion_count(&lock), 3);
+    for (int i = 0; i < 3; i++)
+        cora_threading_condition_release(&condition);
+    assert_false(cora_threading_rlock_locked(&lock));
+    rc = finish(thread);
+    assert_int_equal(rc, 0);
+    cora_threading_condition_destroy(&condition);
+    cora_threading_rlock_destroy(&lock);
+}
+
 /* ---- barriers ------------------------------------------------------------------------------ */
 
 static int fail_action(void *arg)
