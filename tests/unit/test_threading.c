@@ -354,7 +354,7 @@ static int set_var(void *value)
 
 TEST(a_thread_has_an_empty_context_unless_it_is_given_one)
 {
-    cora_threading_thread_options options = {NULL};
+    cora_threading_thread_options options = {.context = NULL};
     int rc = set_var((void *)7);
 
     assert_int_equal(rc, 0);
