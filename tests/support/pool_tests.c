@@ -166,7 +166,7 @@ void executor_map_buffersize_value_validation(const struct pool_kind *kind)
     cora_executor_free(executor);
 }
 
-void executor_map_buffersize(const struct pool_kind *kind)
+static void map_four(const struct pool_kind *kind, cora_job *fn)
 {
     static const size_t sizes[] = {1, 2, 4, 8};
     cora_executor *executor = make_pool(kind, WORKERS);
@@ -175,32 +175,24 @@ void executor_map_buffersize(const struct pool_kind *kind)
         struct numbers numbers = {0, 4};
         cora_executor_map_iterator each;
 
-        start_map(&each, executor, fail_with, &numbers, sizes[i], INFINITY);
+        start_map(&each, executor, fn, &numbers, sizes[i], INFINITY);
         for (int n = 0; n < 4; n++)
-            assert_next(&each, n, n);
+            assert_next(&each, n, fn(&(struct pool_job){.x = n, .y = n}));
         assert_end(&each);
         cora_executor_map_iterator_stop(&each);
     }
     cora_executor_free(executor);
 }
 
+void executor_map_buffersize(const struct pool_kind *kind)
+{
+    map_four(kind, fail_with);
+}
+
 /* Several iterables are members of the item. */
 void executor_map_buffersize_on_multiple_iterables(const struct pool_kind *kind)
 {
-    static const size_t sizes[] = {1, 2, 4, 8};
-    cora_executor *executor = make_pool(kind, WORKERS);
-
-    for (int i = 0; i < 4; i++) {
-        struct numbers numbers = {0, 4};
-        cora_executor_map_iterator each;
-
-        start_map(&each, executor, multiply, &numbers, sizes[i], INFINITY);
-        for (int n = 0; n < 4; n++)
-            assert_next(&each, n, n * n);
-        assert_end(&each);
-        cora_executor_map_iterator_stop(&each);
-    }
-    cora_executor_free(executor);
+    map_four(kind, multiply);
 }
 
 static void map_for_ever(const struct pool_kind *kind, cora_job *fn)
@@ -210,11 +202,8 @@ static void map_for_ever(const struct pool_kind *kind, cora_job *fn)
     cora_executor_map_iterator each;
 
     start_map(&each, executor, fn, &numbers, 2, INFINITY);
-    for (int n = 0; n < 3; n++) {
-        struct pool_job job = {.x = n, .y = n};
-
-        assert_next(&each, n, fn(&job));
-    }
+    for (int n = 0; n < 3; n++)
+        assert_next(&each, n, fn(&(struct pool_job){.x = n, .y = n}));
     assert_int_equal(numbers.next, 5);
     cora_executor_map_iterator_stop(&each);
     cora_executor_free(executor);

@@ -41,7 +41,7 @@ struct pool_job {
 int power(void *arg);         /* x to the y */
 int multiply(void *arg);      /* x by y */
 int divide(void *arg);        /* sets quotient and remainder; -EDOM by 0 */
-int fail_with(void *arg);     /* x, which is negative */
+int fail_with(void *arg);     /* x, an error where that is negative */
 int pass_gate(void *arg);     /* comes to the gate; 0 when it is open */
 int pass_and_fail(void *arg); /* the same; -EIO */
 int say_apple(void *arg);     /* when the gate is open, to stdout */
