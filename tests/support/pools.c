@@ -137,6 +137,20 @@ static int create_threads(int workers, int (*initializer)(void *arg), void *init
 
 const struct pool_kind thread_pool = {create_threads};
 
+static int create_processes(int workers, int (*initializer)(void *arg), void *initarg,
+                            cora_executor **ret)
+{
+    cora_process_pool_job jobs[sizeof pool_jobs / sizeof pool_jobs[0] + 1] = {{0}};
+    cora_process_pool_options options = {
+        .jobs = jobs, .max_workers = workers, .initializer = initializer, .initarg = initarg};
+
+    for (size_t i = 0; i < pool_jobs_count; i++)
+        jobs[i] = (cora_process_pool_job){.fn = pool_jobs[i], .size = sizeof(struct pool_job)};
+    return cora_process_pool_executor_create(&options, ret);
+}
+
+const struct pool_kind process_pool = {create_processes};
+
 cora_executor *make_pool(const struct pool_kind *kind, int workers)
 {
     cora_executor *executor = NULL;

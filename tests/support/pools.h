@@ -61,7 +61,7 @@ struct pool_kind {
     int (*create)(int workers, int (*initializer)(void *arg), void *initarg, cora_executor **ret);
 };
 
-extern const struct pool_kind thread_pool;
+extern const struct pool_kind thread_pool, process_pool;
 
 enum { WORKERS = 5 }; /* as CPython's tests have it */
 
