@@ -140,7 +140,7 @@ static void tell(const struct plan *plan, struct cora__fork_event event)
     struct cora__transfer transfer = {.count = 0};
 
     cora__transfer_add(&transfer, &event, sizeof event);
-    if (cora__transfer_send(&transfer, CONTROL, 0) < 0)
+    if (cora__transfer_send(&transfer, CONTROL, 0) <= 0)
         leave(plan);
 }
 
@@ -194,8 +194,12 @@ static bool receive_command(command *ret, int *ret_fd)
                              .msg_control = &control,
                              .msg_controllen = sizeof control};
     struct cmsghdr *header;
+    ssize_t got;
 
-    if (recvmsg(CONTROL, &message, MSG_CMSG_CLOEXEC) != sizeof *ret)
+    do
+        got = recvmsg(CONTROL, &message, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got != sizeof *ret)
         return false;
     header = CMSG_FIRSTHDR(&message);
     *ret_fd = -1;
@@ -358,6 +362,8 @@ static int send_command(struct cora__fork_server *server, command what, int fd)
     do
         sent = sendmsg(server->control, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EPIPE)
+        return -errno;
     return sent == sizeof what ? 0 : -ECONNRESET;
 }
 
@@ -388,10 +394,10 @@ int cora__fork_server_stop(struct cora__fork_server *server)
     int status = 0;
 
     shutdown(server->control, SHUT_RDWR);
-    while (waitpid(server->pid, &status, 0) < 0 && errno == EINTR) {
-    }
     close(server->control);
     server->control = -1;
+    while (waitpid(server->pid, &status, 0) < 0 && errno == EINTR) {
+    }
     return returncode_of(status);
 }
 

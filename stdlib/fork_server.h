@@ -33,11 +33,13 @@ typedef int cora__child_main(int fd, void *arg);
 int cora__fork_server_start(struct cora__fork_server *server, int most, cora__child_main *main,
                             void *arg);
 
-/* Asks for a child that has this end of a socket: an event tells what becomes of it. 0, or the
- * server is gone. */
+/*
+ * Asks for a child that has this end of a socket: an event tells what becomes of it. 0;
+ * -ECONNRESET: the server is gone; -ENOMEM, -ENOBUFS, -ETOOMANYREFS: it has not heard of that.
+ */
 int cora__fork_server_fork(struct cora__fork_server *server, int child, int fd);
 
-/* Sends a signal to all children that there are. 0, or the server is gone. */
+/* Sends a signal to all children that there are. The same. */
 int cora__fork_server_kill(struct cora__fork_server *server, int signum);
 
 /* The next event, without waiting. 1: there was one; 0: there is none; negative: the server is

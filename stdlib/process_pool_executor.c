@@ -82,13 +82,16 @@ static bool is_ours(const struct process_pool_executor *self)
 
 /* ---- the queue ----------------------------------------------------------------------------- */
 
-/* The lock is held. One byte wakes the manager, however many ask for it. */
+/*
+ * The lock is held. One byte wakes the manager, however many ask for it: there is room for that
+ * one, and the pipe is ours, so that no error of the call lasts.
+ */
 static void wake_manager(struct process_pool_executor *self)
 {
     if (self->woken)
         return;
     self->woken = true;
-    while (write(self->wake[1], "", 1) < 0 && errno == EINTR) {
+    while (write(self->wake[1], "", 1) != 1) {
     }
 }
 
@@ -119,12 +122,28 @@ static struct cora__submission *next_submission(struct process_pool_executor *se
     return (struct cora__submission *)job;
 }
 
+static struct cora__pool_job *take_queue(struct process_pool_executor *self)
+{
+    struct cora__pool_job *first;
+
+    pthread_mutex_lock(&self->lock);
+    first = self->first;
+    self->first = NULL;
+    self->last = &self->first;
+    self->queued = 0;
+    pthread_mutex_unlock(&self->lock);
+    return first;
+}
+
+/* Those that wait now, and not those that come meanwhile. */
 static void drop_all(struct process_pool_executor *self, int error)
 {
-    struct cora__submission *submission;
+    struct cora__pool_job *job = take_queue(self), *next;
 
-    while ((submission = next_submission(self)) != NULL)
-        cora__submission_drop(submission, error);
+    for (; job != NULL; job = next) {
+        next = job->next;
+        cora__submission_drop((struct cora__submission *)job, error);
+    }
 }
 
 /* Its number among the registered ones; -EINVAL: it is none of them, or has another size. */
@@ -300,9 +319,16 @@ static void do_without(struct process_pool_executor *self, int error)
         drop_all(self, error);
 }
 
+static void do_without_this(struct process_pool_executor *self, struct worker *worker, int error)
+{
+    cora__worker_link_close(&worker->link);
+    worker->phase = NO_WORKER;
+    do_without(self, error);
+}
+
 static void start_worker(struct process_pool_executor *self, struct worker *worker)
 {
-    int ends[2];
+    int ends[2], rc;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
         do_without(self, -errno);
@@ -311,9 +337,12 @@ static void start_worker(struct process_pool_executor *self, struct worker *work
     worker->phase = FORKING;
     worker->tasks = 0;
     cora__worker_link_open(&worker->link, ends[0]);
-    if (cora__fork_server_fork(&self->server, (int)(worker - self->worker), ends[1]) < 0)
-        lose_server(self);
+    rc = cora__fork_server_fork(&self->server, (int)(worker - self->worker), ends[1]);
     close(ends[1]);
+    if (rc == -ECONNRESET)
+        lose_server(self);
+    else if (rc < 0)
+        do_without_this(self, worker, rc);
 }
 
 static int count_in(struct process_pool_executor *self, enum phase phase)
@@ -355,9 +384,7 @@ static void hear_of(struct process_pool_executor *self, const struct cora__fork_
     if (event->what == CORA__CHILD_ENDED) {
         bury(self, worker, event->outcome);
     } else if (event->outcome < 0) {
-        cora__worker_link_close(&worker->link);
-        worker->phase = NO_WORKER;
-        do_without(self, event->outcome);
+        do_without_this(self, worker, event->outcome);
     } else {
         worker->pid = event->pid;
         if (worker->phase == FORKING)

@@ -111,9 +111,14 @@ TEST(ProcessPoolExecutorDeadlockTest_test_crash_big_data)
 }
 
 /* More wake-ups than a pipe holds, were there one for each job: the only worker is not done. */
+#ifdef CORA_SLOW_TESTS
+enum { JOBS = 1000 };
+#else
+enum { JOBS = 100000 };
+#endif
+
 TEST(ProcessPoolExecutorDeadlockTest_test_gh105829_should_not_deadlock_if_wakeup_pipe_full)
 {
-    enum { JOBS = 100000 };
     struct pool_job *jobs = calloc(JOBS, sizeof jobs[0]);
     cora_executor *executor = make_pool(&process_pool, 1);
     struct pool_job first = {.gate = 0};

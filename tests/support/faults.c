@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -70,51 +72,40 @@ static int next_in_order(void)
 
 /* ---- each in turn -------------------------------------------------------------------------- */
 
-/* Calls are made by threads, too. */
-static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Calls are made by threads, too, and by forked processes, which may be killed at any time. */
+static struct turn {
+    atomic_bool on;
+    atomic_int count;           /* calls so far */
+    int at, which;              /* the call that fails, and by which of its errors */
+    atomic_bool met;            /* it has failed */
+    atomic_bool known;          /* it was made, whether or not it has so many errors */
+    _Atomic(const char *) name; /* of the call */
+} * turn;
 
-static struct {
-    bool on;
-    int count;        /* calls so far */
-    int at, which;    /* the call that fails, and by which of its errors */
-    bool met;         /* it has failed */
-    bool known;       /* it was made, whether or not it has so many errors */
-    const char *name; /* of the call */
-} turn;
+__attribute__((constructor)) static void share_turn(void)
+{
+    turn = mmap(NULL, sizeof *turn, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (turn == MAP_FAILED)
+        abort();
+}
 
 bool fault_was_met(void)
 {
-    bool was_met;
-
-    pthread_mutex_lock(&turn_lock);
-    was_met = turn.met;
-    pthread_mutex_unlock(&turn_lock);
-    return was_met;
+    return turn->met;
 }
 
-/* The lock is held. */
-static int take_turn(const char *name, const int *errors)
+int fault_in_turn(const char *name, const int *errors)
 {
-    if (!turn.on || ++turn.count != turn.at)
+    int which = 0;
+
+    if (turn == NULL || !turn->on || ++turn->count != turn->at)
         return 0;
-    turn.known = true;
-    turn.name = name;
-    for (int i = 0; errors[i] != 0; i++)
-        if (i == turn.which) {
-            turn.met = true;
-            return errors[i];
-        }
-    return 0;
-}
-
-static int next_in_turn(const char *name, const int *errors)
-{
-    int fault;
-
-    pthread_mutex_lock(&turn_lock);
-    fault = take_turn(name, errors);
-    pthread_mutex_unlock(&turn_lock);
-    return fault;
+    turn->known = true;
+    turn->name = name;
+    while (errors[which] != 0 && which < turn->which)
+        which++;
+    turn->met = errors[which] != 0;
+    return errors[which];
 }
 
 /* What goes wrong in a scenario. */
@@ -127,17 +118,17 @@ struct ordeal {
 
 static void arm_turn(int at, int which)
 {
-    turn.at = at;
-    turn.which = which;
-    turn.count = 0;
-    turn.met = turn.known = false;
-    turn.name = "";
-    turn.on = true;
+    turn->at = at;
+    turn->which = which;
+    turn->count = 0;
+    turn->met = turn->known = false;
+    turn->name = "";
+    turn->on = true;
 }
 
 static void disarm_turn(void)
 {
-    turn.on = false;
+    turn->on = false;
 }
 
 static void arm_allocation(int nth, int which)
@@ -164,7 +155,7 @@ static bool run_once(cora_task_fn *scenario, void *arg, const struct ordeal *ord
     cora_runner *runner = NULL;
     bool went_wrong;
 
-    turn.name = "";
+    turn->name = "";
     assert_return_code(cora_runner_create(&runner, &options), 0);
     ordeal->arm(nth, which);
     rc = cora_runner_run(runner, scenario, arg);
@@ -174,7 +165,7 @@ static bool run_once(cora_task_fn *scenario, void *arg, const struct ordeal *ord
     after = count_descriptors();
     if (after != before || (!went_wrong && rc != 0))
         fail_msg("%s %d, %s, %d: %s, %d descriptors before and %d after", ordeal->what, nth,
-                 turn.name, which, cora_strerrorname(rc), before, after);
+                 turn->name, which, cora_strerrorname(rc), before, after);
     return went_wrong;
 }
 
@@ -189,7 +180,7 @@ int run_with_each_fault(cora_task_fn *scenario, void *arg)
         at++;
         while (run_once(scenario, arg, &call, at, which++))
             count++;
-    } while (turn.known);
+    } while (turn->known);
     return count;
 }
 
@@ -211,7 +202,7 @@ static int next_fault(const char *name, bool in_order, const int *errors)
     int fault = in_order ? next_in_order() : 0;
 
     if (fault == 0)
-        fault = next_in_turn(name, errors);
+        fault = fault_in_turn(name, errors);
     if (fault > 0)
         errno = fault;
     return fault;
@@ -315,6 +306,21 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
         return fault > 0 ? -1 : __real_sendmsg(fd, message, flags);
     part = shorten(message->msg_iov, fault);
     return __real_send(fd, part.iov_base, part.iov_len, flags);
+}
+
+ssize_t __real_recvmsg(int fd, struct msghdr *message, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    int fault =
+        next_fault("recvmsg", of_socket(fd), ERRORS(EINTR, EAGAIN, SHORT, ECONNRESET, ENOMEM));
+    struct iovec part;
+
+    if (fault >= 0)
+        return fault > 0 ? -1 : __real_recvmsg(fd, message, flags);
+    part = shorten(message->msg_iov, fault);
+    return __real_recv(fd, part.iov_base, part.iov_len, flags);
 }
 
 ssize_t __real_writev(int fd, const struct iovec *parts, int count);

@@ -37,6 +37,10 @@ int run_with_each_fault(cora_task_fn *scenario, void *arg);
 /* The same with each allocation that fails (see allocation.h), 1,000 of them at most. */
 int run_with_each_allocation_refused(cora_task_fn *scenario, void *arg);
 
+/* For wrappers of other calls: the error that this call is to answer, one of those, which end with
+ * 0; or 0. */
+int fault_in_turn(const char *name, const int *errors);
+
 /* Inside of a scenario: whether its fault was met yet. */
 bool fault_was_met(void);
 

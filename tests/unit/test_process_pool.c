@@ -36,15 +36,25 @@ static void await(sem_t *semaphore)
     }
 }
 
-/* ---- what older kernels have not ----------------------------------------------------------- */
+/* ---- what older kernels have not, and those in need ---------------------------------------- */
 
 static bool is_old;
+static atomic_bool has_no_descriptors;
 
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 int __real_close_range(unsigned first, unsigned last, int flags);
 int __wrap_close_range(unsigned first, unsigned last, int flags);
 int __real_pidfd_open(pid_t pid, unsigned flags);
 int __wrap_pidfd_open(pid_t pid, unsigned flags);
+
+int __real_socketpair(int domain, int type, int protocol, int fds[2]);
+int __wrap_socketpair(int domain, int type, int protocol, int fds[2]);
+
+int __wrap_socketpair(int domain, int type, int protocol, int fds[2])
+{
+    errno = EMFILE;
+    return has_no_descriptors ? -1 : __real_socketpair(domain, type, protocol, fds);
+}
 
 int __wrap_close_range(unsigned first, unsigned last, int flags)
 {
@@ -354,9 +364,14 @@ TEST(workers_are_started_when_none_is_idle)
     cora_executor_free(executor);
 }
 
+#ifdef CORA_SLOW_TESTS
+enum { WORKERS = 5 };
+#else
+enum { WORKERS = 61 };
+#endif
+
 TEST(as_many_jobs_are_done_at_the_same_time_as_there_are_workers)
 {
-    enum { WORKERS = 5 };
     cora_executor *executor = make(WORKERS);
     cora_concurrent_future *future[WORKERS];
     pid_t pid[WORKERS] = {0};
@@ -375,6 +390,19 @@ TEST(as_many_jobs_are_done_at_the_same_time_as_there_are_workers)
         for (int k = 0; k < i; k++)
             assert_int_not_equal(pid[i], pid[k]);
     }
+    cora_executor_free(executor);
+}
+
+TEST(a_job_for_which_no_worker_can_be_started_says_why_and_the_pool_goes_on)
+{
+    cora_executor *executor = make(1);
+    int number = 21;
+
+    has_no_descriptors = true;
+    assert_result(submit(executor, twice, &number), -EMFILE);
+    has_no_descriptors = false;
+    assert_false(cora_process_pool_executor_is_broken(executor, NULL));
+    assert_result(submit(executor, twice, &number), 42);
     cora_executor_free(executor);
 }
 

@@ -116,7 +116,7 @@ CORA_API CORA_MUST_CHECK int cora_process_pool_executor_create(
  *
  * 0; -EINVAL for an fn that is not among the jobs of the processes; -CORA_EEXECUTORSHUTDOWN,
  * -CORA_EBROKENEXECUTOR; -EAGAIN where no thread can be started; -ENOMEM. Where no process can be
- * started the future fails, with -EAGAIN, -ENOMEM, -EMFILE or -ENFILE.
+ * started the future fails, with -EAGAIN, -ENOMEM, -ENOBUFS, -EMFILE or -ENFILE.
  */
 CORA_API CORA_MUST_CHECK int cora_executor_submit(cora_executor *executor, cora_job *fn, void *arg,
                                                   cora_concurrent_future **ret);

@@ -1,0 +1,108 @@
+/* A pool of processes whose system calls fail, one after the other, on all sides. */
+#include "support/faults.h"
+#include "support/process.h"
+#include "support/test.h"
+#include "support/virtual.h"
+
+#include "coroutine/fiber.h"
+
+static int twice(void *arg)
+{
+    return *(int *)arg *= 2;
+}
+
+static int repeat(const void *in, size_t size, cora_bytes *out)
+{
+    out->data = malloc(size);
+    if (out->data == NULL)
+        return -ENOMEM;
+    memcpy(out->data, in, size);
+    out->size = size;
+    return 0;
+}
+
+static const cora_process_pool_job jobs[] = {
+    {.fn = twice, .size = sizeof(int)}, {.bytes_fn = repeat}, {0}};
+
+/* An error that says what has gone wrong. */
+static bool is_clear(int rc)
+{
+    switch (rc) {
+    case -CORA_EBROKENEXECUTOR:
+    case -EMFILE:
+    case -ENFILE:
+    case -EAGAIN:
+    case -ENOMEM:
+    case -ENOBUFS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int use(cora_executor *executor)
+{
+    cora_concurrent_future *first = NULL, *second = NULL;
+    cora_bytes out = {NULL, 0};
+    int number = 21;
+    int rc = cora_executor_submit(executor, twice, &number, &first);
+    int outcome[2] = {rc, rc};
+
+    if (rc == 0) {
+        outcome[1] = cora_executor_submit_bytes(executor, repeat, "bytes", 6, &out, &second);
+        outcome[0] = cora_concurrent_future_result(first, INFINITY);
+    }
+    if (rc == 0 && outcome[1] == 0)
+        outcome[1] = cora_concurrent_future_result(second, INFINITY);
+    assert_true(outcome[0] == 42 || is_clear(outcome[0]));
+    assert_true(outcome[1] == 0 || is_clear(outcome[1]));
+    if (outcome[1] == 0)
+        assert_string_equal(out.data, "bytes");
+    free(out.data);
+    cora_concurrent_future_unref(first);
+    cora_concurrent_future_unref(second);
+    return outcome[0] < 0 ? outcome[0] : outcome[1];
+}
+
+/* Whatever goes wrong, it comes to an end, and nothing is left. */
+static int use_pool(void *arg)
+{
+    cora_process_pool_options options = {.jobs = jobs, .max_workers = 2, .max_tasks_per_child = 1};
+    cora_executor *executor = NULL;
+    int rc = cora_process_pool_executor_create(&options, &executor);
+
+    (void)arg;
+    if (rc < 0) {
+        assert_true(is_clear(rc));
+        assert_null(executor);
+    } else {
+        rc = use(executor);
+        cora_executor_free(executor);
+    }
+    assert_false(has_children());
+    return rc;
+}
+
+TEST(each_system_call_of_the_program_the_server_and_the_workers_may_fail)
+{
+    int faults;
+
+    if (getenv("CORA_EMULATED") != NULL)
+        skip(); /* qemu-user cannot fork a process that has threads */
+#ifdef CORA_VALGRIND
+    if (RUNNING_ON_VALGRIND)
+        skip(); /* it would look for the leaks of each of a thousand children */
+#endif
+    faults = run_with_each_fault(use_pool, NULL);
+    assert_true(faults > 40);
+}
+
+TEST(each_allocation_may_be_refused)
+{
+    int faults;
+
+    if (getenv("CORA_EMULATED") != NULL)
+        skip(); /* qemu-user cannot fork a process that has threads */
+    faults = run_with_each_allocation_refused(use_pool, NULL);
+    assert_true(faults > 5);
+}
