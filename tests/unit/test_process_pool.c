@@ -508,6 +508,42 @@ TEST(a_worker_begins_like_that_on_older_kernels_too)
     assert_cleanly_begun();
 }
 
+/* A signal that the program handles, and one that it blocks. */
+static int look_at_signals(void *arg)
+{
+    struct sigaction action;
+    sigset_t mask;
+
+    (void)arg;
+    sigaction(SIGUSR1, NULL, &action);
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    return action.sa_handler == SIG_DFL && sigismember(&mask, SIGUSR2) == 1 &&
+           sigismember(&mask, SIGUSR1) == 0 && sigismember(&mask, SIGCHLD) == 0;
+}
+
+static void ignore(int signum)
+{
+    (void)signum;
+}
+
+TEST(a_worker_has_the_mask_of_its_pools_maker_and_no_handlers)
+{
+    static const cora_process_pool_job looks[] = {{.fn = look_at_signals}, {0}};
+    cora_process_pool_options options = {.jobs = looks, .max_workers = 1};
+    cora_executor *executor = NULL;
+    sigset_t mask;
+    int rc;
+
+    signal(SIGUSR1, ignore);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR2);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    rc = cora_process_pool_executor_create(&options, &executor);
+    assert_int_equal(rc, 0);
+    assert_result(submit(executor, look_at_signals, NULL), 1);
+    cora_executor_free(executor);
+}
+
 /* ---- workers that die ---------------------------------------------------------------------- */
 
 /* A pool of two, who have a job each, and others wait. */
@@ -882,6 +918,20 @@ TEST(a_job_that_nobody_awaits_any_more_and_has_not_begun_never_does)
     int rc = run_virtual(cancel_in, executor);
 
     assert_int_equal(rc, 0);
+    cora_executor_free(executor);
+}
+
+static int make_default(void *arg)
+{
+    return cora_loop_set_default_executor(cora_get_running_loop(), arg);
+}
+
+TEST(a_pool_of_processes_cannot_be_a_loops_default)
+{
+    cora_executor *executor = make(1);
+    int rc = run_virtual(make_default, executor);
+
+    assert_int_equal(rc, -EINVAL);
     cora_executor_free(executor);
 }
 

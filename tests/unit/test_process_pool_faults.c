@@ -1,4 +1,5 @@
 /* A pool of processes whose system calls fail, one after the other, on all sides. */
+#include "support/allocation.h"
 #include "support/faults.h"
 #include "support/process.h"
 #include "support/test.h"
@@ -23,6 +24,9 @@ static int repeat(const void *in, size_t size, cora_bytes *out)
 
 static const cora_process_pool_job jobs[] = {
     {.fn = twice, .size = sizeof(int)}, {.bytes_fn = repeat}, {0}};
+
+/* More than is thrown away at once where there is no memory for it. */
+static const char text[10000] = "bytes";
 
 /* An error that says what has gone wrong. */
 static bool is_clear(int rc)
@@ -49,7 +53,7 @@ static int use(cora_executor *executor)
     int outcome[2] = {rc, rc};
 
     if (rc == 0) {
-        outcome[1] = cora_executor_submit_bytes(executor, repeat, "bytes", 6, &out, &second);
+        outcome[1] = cora_executor_submit_bytes(executor, repeat, text, sizeof text, &out, &second);
         outcome[0] = cora_concurrent_future_result(first, INFINITY);
     }
     if (rc == 0 && outcome[1] == 0)
@@ -95,6 +99,36 @@ TEST(each_system_call_of_the_program_the_server_and_the_workers_may_fail)
 #endif
     faults = run_with_each_fault(use_pool, NULL);
     assert_true(faults > 40);
+}
+
+static int refuse_the_first(void *arg)
+{
+    (void)arg;
+    refuse_allocation(1);
+    return 0;
+}
+
+TEST(a_worker_without_memory_for_a_job_says_so_and_does_the_next)
+{
+    cora_process_pool_options options = {
+        .jobs = jobs, .max_workers = 1, .initializer = refuse_the_first};
+    cora_executor *executor = NULL;
+    int rc = cora_process_pool_executor_create(&options, &executor);
+
+    assert_int_equal(rc, 0);
+    for (int i = 0; i < 2; i++) {
+        cora_concurrent_future *future = NULL;
+        cora_bytes out = {NULL, 0};
+
+        rc = cora_executor_submit_bytes(executor, repeat, text, sizeof text, &out, &future);
+        assert_int_equal(rc, 0);
+        rc = cora_concurrent_future_result(future, INFINITY);
+        assert_int_equal(rc, i == 0 ? -ENOMEM : 0);
+        assert_int_equal(out.size, i == 0 ? 0 : sizeof text);
+        free(out.data);
+        cora_concurrent_future_unref(future);
+    }
+    cora_executor_free(executor);
 }
 
 TEST(each_allocation_may_be_refused)
