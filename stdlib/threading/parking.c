@@ -1,12 +1,13 @@
 /*
  * parking.c: the lines in which threads and tasks wait.
  *
- * One word decides every race: whether somebody has been called, which is written under the
- * object's lock, in the section in which he leaves the line, and by it he decides what to do. A
- * task hears of it by its loop, later, and may have been cancelled by then: it looks at the word,
- * takes back the trigger that is still on its way to a struct that is about to go, and passes on
- * what it was called for. So does the close of its loop in its stead, for which each loop lists its
- * tasks that are parked.
+ * One bit decides every race: whether somebody has been called, which is written under the object's
+ * lock, in the section in which he leaves the line, and by it he decides what to do. A task hears
+ * of it by its loop, later, and may have been cancelled by then: it looks at the bit, takes back
+ * the trigger that is still on its way to a struct that is about to go, and passes on what it was
+ * called for. So does the close of its loop in its stead, for which each loop lists its tasks that
+ * are parked. A thread that was called may have seen it before it is woken, and left; so the word
+ * that it sleeps on is the thread's, not the struct's, and at worst it is woken for nothing later.
  */
 #include "parking.h"
 
@@ -25,10 +26,11 @@
 
 struct cora__parked {
     struct cora__parked *next, *previous; /* in the line, until called */
-    atomic_uint called;                   /* 1; a thread waits for it */
+    bool called;
+    atomic_uint *word; /* a thread's, 1 when it is called; NULL: it is a task */
 
     /* A task's. */
-    cora_loop *loop; /* NULL: it is a thread */
+    cora_loop *loop;
     cora_waiter waiter;
     cora_trigger trigger;   /* wakes the waiter, in the loop */
     struct cora__link link; /* in the loop's list */
@@ -93,7 +95,7 @@ void cora__leave(struct cora__section *section)
 
 static void append(struct cora__line *line, struct cora__parked *parked)
 {
-    atomic_init(&parked->called, 0);
+    parked->called = false;
     parked->next = NULL;
     parked->previous = line->last;
     *(line->last != NULL ? &line->last->next : &line->first) = parked;
@@ -106,11 +108,6 @@ static void take_out(struct cora__line *line, struct cora__parked *parked)
     *(parked->next != NULL ? &parked->next->previous : &line->last) = parked->previous;
 }
 
-static bool was_called(const struct cora__parked *parked)
-{
-    return atomic_load_explicit(&parked->called, memory_order_acquire) != 0;
-}
-
 bool cora__call_first(struct cora__section *section, struct cora__line *line)
 {
     struct cora__parked *first = line->first;
@@ -119,11 +116,12 @@ bool cora__call_first(struct cora__section *section, struct cora__line *line)
     if (first == NULL)
         return false;
     take_out(line, first);
-    if (first->loop == NULL)
-        wake.word = &first->called;
+    first->called = true;
+    wake.word = first->word;
+    if (first->word != NULL)
+        atomic_store(first->word, 1);
     else
         (void)!cora_trigger_queue(&first->trigger, &wake.loop); /* in a closed loop nobody parks */
-    atomic_store_explicit(&first->called, 1, memory_order_release);
     owe_wake(section, wake);
     return true;
 }
@@ -147,18 +145,20 @@ size_t cora__line_length(const struct cora__line *line)
 
 static int park_thread(struct cora__section *section, struct cora__line *line, double deadline)
 {
+    static _Thread_local atomic_uint word;
     struct cora__parked parked;
     int rc = 0;
 
     if (deadline == -INFINITY)
         return -ETIMEDOUT;
-    parked.loop = NULL;
+    atomic_store(&word, 0);
+    parked.word = &word;
     append(line, &parked);
     unlock(section);
-    while (!was_called(&parked) && rc == 0)
-        rc = cora__word_wait(&parked.called, 0, deadline);
+    while (atomic_load(&word) == 0 && rc == 0)
+        rc = cora__word_wait(&word, 0, deadline);
     lock(section);
-    if (was_called(&parked))
+    if (parked.called)
         return 0;
     take_out(line, &parked);
     return rc;
@@ -175,7 +175,7 @@ struct parked_tasks {
 /* It goes on, or ends, for another reason than being called. */
 static void give_up(struct cora__section *section, struct cora__parked *parked)
 {
-    if (!was_called(parked)) {
+    if (!parked->called) {
         take_out(parked->line, parked);
         return;
     }

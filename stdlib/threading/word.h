@@ -2,7 +2,7 @@
  * word.h: a number that threads wait for, after futex(2).
  *
  * Whoever changes it wakes the one thread that waits for that, by the address alone: the number may
- * be gone by then, with the stack that it lay on.
+ * be gone by then, with the thread that it belonged to.
  */
 #ifndef CORA_STDLIB_WORD_H
 #define CORA_STDLIB_WORD_H
