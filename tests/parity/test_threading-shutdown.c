@@ -1,5 +1,6 @@
 /* CPython's test_threading.py: threads at the end of a program, and around a fork. */
 #include "support/bunch.h"
+#include "support/process.h"
 #include "support/test.h"
 
 #include <sched.h>
@@ -41,35 +42,6 @@ static int status_of(bool (*fn)(void *arg), void *arg)
     return exit_status(pid);
 }
 
-/* What a child writes that runs fn(), and then exit(0), to which it returns 0. */
-static const char *output_of(void (*fn)(void))
-{
-    static char text[256];
-    size_t length = 0;
-    ssize_t count;
-    int ends[2], rc = pipe(ends);
-    pid_t pid;
-
-    assert_int_equal(rc, 0);
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        fn();
-        exit(0);
-    }
-    close(ends[1]);
-    while ((count = read(ends[0], text + length, sizeof text - 1 - length)) > 0)
-        length += (size_t)count;
-    close(ends[0]);
-    text[length] = '\0';
-    rc = exit_status(pid);
-    assert_int_equal(rc, 0);
-    return text;
-}
-
 static void say(const char *text)
 {
     (void)!write(STDOUT_FILENO, text, strlen(text));
@@ -108,12 +80,12 @@ static void leave_thread_behind(void)
 
 TEST(ThreadTests_test_join_nondaemon_on_shutdown)
 {
-    assert_string_equal(output_of(leave_thread_behind), "end of main\nend of thread\n");
+    assert_string_equal(output_of_child(leave_thread_behind), "end of main\nend of thread\n");
 }
 
 TEST(ThreadJoinOnShutdown_test_1_join_on_shutdown)
 {
-    assert_string_equal(output_of(leave_thread_behind), "end of main\nend of thread\n");
+    assert_string_equal(output_of_child(leave_thread_behind), "end of main\nend of thread\n");
 }
 
 static void leave_thread_behind_in_child(void)
@@ -128,7 +100,8 @@ static void leave_thread_behind_in_child(void)
 
 TEST(ThreadJoinOnShutdown_test_2_join_in_forked_process)
 {
-    assert_string_equal(output_of(leave_thread_behind_in_child), "end of main\nend of thread\n");
+    assert_string_equal(output_of_child(leave_thread_behind_in_child),
+                        "end of main\nend of thread\n");
 }
 
 /* In a child of a thread that is not the main one, which has ended there. */
@@ -155,7 +128,8 @@ static void join_main_in_child_of_thread(void)
 
 TEST(ThreadJoinOnShutdown_test_3_join_in_forked_from_thread)
 {
-    assert_string_equal(output_of(join_main_in_child_of_thread), "end of main\nend of thread\n");
+    assert_string_equal(output_of_child(join_main_in_child_of_thread),
+                        "end of main\nend of thread\n");
 }
 
 static int run_for_ever(void *started)
@@ -179,7 +153,7 @@ static void leave_daemons_behind(void)
 
 TEST(ThreadJoinOnShutdown_test_4_daemon_threads)
 {
-    assert_string_equal(output_of(leave_daemons_behind), "end of main\n");
+    assert_string_equal(output_of_child(leave_daemons_behind), "end of main\n");
 }
 
 static int say_ok(void *arg)
@@ -204,7 +178,7 @@ static void leave_thread_of_thread_behind(void)
 
 TEST(ThreadJoinOnShutdown_test_thread_from_thread)
 {
-    assert_string_equal(output_of(leave_thread_of_thread_behind), "OK\n");
+    assert_string_equal(output_of_child(leave_thread_of_thread_behind), "OK\n");
 }
 
 /* ---- what exit handlers see ---------------------------------------------------------------- */
@@ -228,7 +202,7 @@ static void see_main_thread_at_exit(void)
 
 TEST(ThreadTests_test_main_thread_during_shutdown)
 {
-    assert_string_equal(output_of(see_main_thread_at_exit),
+    assert_string_equal(output_of_child(see_main_thread_at_exit),
                         "end of main\nend of thread\nmain thread\n");
 }
 
@@ -265,7 +239,7 @@ static void leave_data_behind(void)
 /* The program's end waits for the end of a thread's data, too. */
 TEST(ThreadTests_test_finalization_shutdown)
 {
-    assert_string_equal(output_of(leave_data_behind), "end of data\nmain thread\n");
+    assert_string_equal(output_of_child(leave_data_behind), "end of data\nmain thread\n");
 }
 
 static void look_at_data(void)
@@ -284,7 +258,7 @@ static void see_data_at_exit(void)
 
 TEST(ThreadTests_test_locals_at_exit)
 {
-    assert_string_equal(output_of(see_data_at_exit), "value\n");
+    assert_string_equal(output_of_child(see_data_at_exit), "value\n");
 }
 
 static void join_at_exit(void)
@@ -308,7 +282,7 @@ static void leave_finished_daemon(void)
 
 TEST(ThreadTests_test_join_finished_daemon_thread_in_finalization)
 {
-    assert_string_equal(output_of(leave_finished_daemon), "OK\nall clear\n");
+    assert_string_equal(output_of_child(leave_finished_daemon), "OK\nall clear\n");
 }
 
 /* ---- forks --------------------------------------------------------------------------------- */

@@ -63,3 +63,31 @@ void assert_output(cora_process *process, const char *input, const char *expecte
     cora_process_output_clear(&output);
     finish_process(process, 0);
 }
+
+const char *output_of_child(void (*fn)(void))
+{
+    static char text[256];
+    size_t length = 0;
+    ssize_t count;
+    int ends[2], status = -1, rc = pipe(ends);
+    pid_t pid;
+
+    assert_int_equal(rc, 0);
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        fn();
+        exit(0);
+    }
+    close(ends[1]);
+    while ((count = read(ends[0], text + length, sizeof text - 1 - length)) > 0)
+        length += (size_t)count;
+    close(ends[0]);
+    text[length] = '\0';
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+    return text;
+}

@@ -29,4 +29,10 @@ void assert_output(cora_process *process, const char *input, const char *expecte
 /* Waits until the child has ended, and leaves it to be reaped. */
 void await_end(pid_t pid);
 
+/*
+ * What a forked child writes to its stdout that calls fn(), and exit(0) after that; up to 255
+ * bytes, valid until the next call. Its exit status is 0.
+ */
+const char *output_of_child(void (*fn)(void));
+
 #endif

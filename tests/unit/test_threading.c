@@ -4,13 +4,13 @@
  */
 #include "support/allocation.h"
 #include "support/bunch.h"
+#include "support/process.h"
 #include "support/test.h"
 
 #include "threading/parking.h"
 
 #include <sched.h>
 #include <stdatomic.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static int finish(cora_threading_thread *thread)
@@ -492,34 +492,12 @@ static void end_program(void)
 {
     atexit(start_at_exit);
     start_at_exit();
-    exit(0);
 }
 
-/* In a child: the handler runs after those who were waited for have ended. */
+/* The handler runs after those who were waited for have ended. */
 TEST(a_thread_that_an_exit_handler_starts_is_waited_for)
 {
-    char text[32] = "";
-    size_t length = 0;
-    ssize_t count;
-    int ends[2], status = -1, rc = pipe(ends);
-    pid_t pid;
-
-    assert_int_equal(rc, 0);
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        end_program();
-    }
-    close(ends[1]);
-    while ((count = read(ends[0], text + length, sizeof text - 1 - length)) > 0)
-        length += (size_t)count;
-    close(ends[0]);
-    waitpid(pid, &status, 0);
-    assert_int_equal(status, 0);
-    assert_string_equal(text, "late late ");
+    assert_string_equal(output_of_child(end_program), "late late ");
 }
 
 /* ---- timers -------------------------------------------------------------------------------- */
