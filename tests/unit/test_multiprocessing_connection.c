@@ -308,6 +308,45 @@ TEST(a_signal_does_not_interrupt_what_is_received)
     close_ends();
 }
 
+/* Interrupts the parent each time that it waits for room, and then receives. */
+static int interrupt_and_receive(void *expected)
+{
+    void *data;
+    ssize_t size;
+    bool right;
+
+    cora_multiprocessing_connection_close(&first);
+    for (int i = 0; i < 3; i++) {
+        await_sleep(getppid());
+        kill(getppid(), SIGUSR1);
+    }
+    size = cora_multiprocessing_connection_recv_bytes(&second, SIZE_MAX, &data);
+    if (size < 0)
+        return (int)size;
+    right = size == BIG && memcmp(data, expected, BIG) == 0;
+    free(data);
+    return right ? 0 : 1;
+}
+
+TEST(a_signal_does_not_interrupt_what_is_sent)
+{
+    struct sigaction action = {.sa_handler = interrupt};
+    unsigned char *big = make_big();
+    cora_multiprocessing_process *child;
+    int exitcode;
+
+    sigaction(SIGUSR1, &action, NULL);
+    open_ends(true);
+    child = start_child(interrupt_and_receive, big);
+    cora_multiprocessing_connection_close(&second);
+    assert_send(&first, big, BIG);
+    exitcode = finish_child(child);
+    assert_int_equal(exitcode, 0);
+    assert_true(interruptions > 0);
+    close_ends();
+    free(big);
+}
+
 /* ---- waiting ------------------------------------------------------------------------------- */
 
 static int wait_for_end(void *arg)
