@@ -443,6 +443,8 @@ int cora_multiprocessing_manager_start(cora_multiprocessing_manager **ret)
     return 0;
 }
 
+static const double patience = 10; /* seconds */
+
 /* In all processes that have it, it is the same socket. */
 int cora_multiprocessing_manager_shutdown(cora_multiprocessing_manager *manager)
 {
@@ -451,7 +453,7 @@ int cora_multiprocessing_manager_shutdown(cora_multiprocessing_manager *manager)
     if (manager->owner != getpid())
         return -ECHILD;
     shutdown(manager->control, SHUT_RDWR);
-    rc = cora_multiprocessing_process_join(manager->process, 1.0);
+    rc = cora_multiprocessing_process_join(manager->process, patience);
     if (rc == -ETIMEDOUT) {
         cora_multiprocessing_process_kill(manager->process);
         rc = cora_multiprocessing_process_join(manager->process, INFINITY);

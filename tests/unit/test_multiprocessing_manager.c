@@ -225,6 +225,8 @@ TEST(compare_and_swap_sets_only_what_is_as_expected)
     assert_int_equal(rc, 0);
     rc = swap("first", "");
     assert_int_equal(rc, 1);
+    rc = swap(NULL, "third");
+    assert_int_equal(rc, 0);
     rc = swap("", "third");
     assert_int_equal(rc, 1);
     assert_value("key", "third");
@@ -364,6 +366,8 @@ static int leave_it(void *arg)
     (void)arg;
     if (cora_multiprocessing_manager_shutdown(manager) != -ECHILD)
         return 1;
+    if (cora_multiprocessing_dict_set(&dict, "child", "x", 1) < 0)
+        return 2;
     cora_multiprocessing_manager_free(manager);
     return 0;
 }
@@ -549,12 +553,12 @@ TEST(a_manager_holds_none_of_the_programs_descriptors_open)
 /* The next descriptor is refused, then the one after the next, ... until it starts. */
 TEST(a_manager_without_descriptors_does_not_start_and_leaves_nothing)
 {
-    int before = count_descriptors(), rc = -EMFILE, refused = 0;
+    int before = count_descriptors(), rc = -EMFILE, refused = 0, highest;
     struct rlimit limit, less;
 
     getrlimit(RLIMIT_NOFILE, &limit);
     less = limit;
-    for (int highest = dup(0); rc == -EMFILE; highest++) {
+    for (highest = dup(0); rc == -EMFILE; highest++) {
         if (refused == 0)
             close_fd(highest);
         less.rlim_cur = (rlim_t)highest;
@@ -569,11 +573,16 @@ TEST(a_manager_without_descriptors_does_not_start_and_leaves_nothing)
     }
     assert_int_equal(rc, 0);
     assert_true(refused > 1);
-    dict = (cora_multiprocessing_dict){manager, "a dict"};
-    setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max});
+    cora_multiprocessing_manager_free(manager); /* which has as few numbers as there were here */
+    begin();
+    highest = dup(0);
+    close_fd(highest);
+    less.rlim_cur = (rlim_t)highest;
+    setrlimit(RLIMIT_NOFILE, &less);
     rc = cora_multiprocessing_dict_set(&dict, "key", "value", 5);
     setrlimit(RLIMIT_NOFILE, &limit);
-    assert_int_equal(rc, -EMFILE);
+    /* (valgrind lets it be made, and not be sent.) */
+    assert_true(rc == -EMFILE || rc == -CORA_EMANAGERGONE);
     set("key", "value");
     end();
 }
