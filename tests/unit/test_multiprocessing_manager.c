@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static cora_multiprocessing_manager *manager;
@@ -381,6 +382,34 @@ TEST(a_child_frees_its_copy_and_the_manager_goes_on)
     exitcode = run_child(leave_it, NULL);
     assert_int_equal(exitcode, 0);
     assert_value("key", "value");
+    end();
+}
+
+static struct stat idle; /* the parent's connection, and its number: */
+static int idle_number;
+
+static int has_another_connection(void *arg)
+{
+    struct stat mine;
+
+    (void)arg;
+    set("child", "x");
+    return fstat(idle_number, &mine) == 0 && mine.st_ino == idle.st_ino ? 1 : 0;
+}
+
+TEST(a_child_does_not_use_its_parents_connection)
+{
+    int exitcode;
+
+    begin();
+    idle_number = dup(0); /* the next one that is free */
+    close_fd(idle_number);
+    set("parent", "x");
+    assert_int_equal(fstat(idle_number, &idle), 0);
+    assert_true(S_ISSOCK(idle.st_mode));
+    exitcode = run_child(has_another_connection, NULL);
+    assert_int_equal(exitcode, 0);
+    assert_value("child", "x");
     end();
 }
 
