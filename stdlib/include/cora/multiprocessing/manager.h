@@ -40,8 +40,8 @@ CORA_API CORA_MUST_CHECK int cora_multiprocessing_manager_start(cora_multiproces
 
 /*
  * shutdown(): ends the process, and what it keeps is lost. Blocks until it has ended; where it does
- * not within 10 seconds it is killed. Idempotent. 0; -ECHILD in another process than the one that has
- * started it.
+ * not within 10 seconds it is killed. Idempotent. 0; -ECHILD in another process than the one that
+ * has started it.
  */
 CORA_API int cora_multiprocessing_manager_shutdown(cora_multiprocessing_manager *manager);
 
