@@ -1,6 +1,6 @@
 #!/bin/sh
-# index.sh FOLDER: every example has its twin, and its line in the folder's README.md, where every link
-# leads somewhere.
+# index.sh FOLDER: every example has its twin, file by file where it is a folder, and its line in the
+# folder's README.md, where every link leads somewhere.
 set -u
 cd "$1" || exit 1
 
@@ -12,16 +12,18 @@ complain()
 }
 
 count=0
-for file in [!d]*/*.c [!d]*/*.py; do # all but the demo
+for file in [!d]*/*.c [!d]*/*.py programs/*/*.c programs/*/*.py; do # all but the demo
     [ -e "$file" ] || continue # no file matched
     case $file in
-    *.c)
-        count=$((count + 1))
-        twin=${file%.c}.py
-        ;;
+    *.c) twin=${file%.c}.py ;;
     *) twin=${file%.py}.c ;;
     esac
     [ -e "$twin" ] || complain "$file has no twin, $twin"
+    case $file in
+    programs/*/main.*) ;;
+    programs/*/*) continue ;; # the README leads to where the program starts
+    esac
+    [ "$file" = "${file%.c}" ] || count=$((count + 1))
     grep -qF "($file)" README.md || complain "README.md has no link to $file"
 done
 for file in toy_loop/*.c; do

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Our servers and other people's clients, and the other way round: peers.sh TEST SERVER CLIENT
 #
-# TEST is a function below; SERVER and CLIENT are the programs that server.c and client.c make, with
-# what they are run by before them. Ends with 77, skipped, where the other program is not installed.
+# TEST is a function below; SERVER and CLIENT are the programs that server.c and client.c make, or
+# SERVER an example, with what they are run by before them. Ends with 77, skipped, where the other
+# program is not installed.
 set -eu
 PATH=$PATH:/usr/sbin
 
@@ -178,6 +179,88 @@ python_gets_an_echo_over_tls()
     serve echo "$directory/cert.pem" "$directory/key.pem"
     python3 "$here/echo_client.py" "$port" "$directory/cert.pem"
     ends_well
+}
+
+# ---- their clients, and our examples ------------------------------------------------------------
+
+# Starts our example at a port of its own, in $port. In the background a shell has it ignore Ctrl-C.
+serve_example()
+{
+    port=$(free_port)
+    # shellcheck disable=SC2086 # several words
+    python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' $server "$port" "$@" &
+    processes="$processes $!"
+    ours=$!
+}
+
+# Ctrl-C ends it, and it has nothing to complain of.
+interrupt()
+{
+    kill -INT "$ours"
+    wait "$ours" || fail "the server ended with status $?"
+    processes=
+}
+
+# says WORDS COMMAND...: redis-cli shows these words, in one line, when it is told the command.
+says()
+{
+    words=$1
+    shift
+    # shellcheck disable=SC2046 # the lines of the reply become one
+    set -- $(redis-cli -p "$port" "$@")
+    [ "$*" = "$words" ] || fail "not $words: $*"
+}
+
+redis_cli_keeps_values()
+{
+    needs redis-cli
+    serve_example
+    within redis-cli -p "$port" ping >"$directory/answer"
+    says OK set name "two words"
+    says "two words" get name
+    says "" set name other NX
+    says OK set short life EX 1
+    within redis_cli_has_no short
+    says "3" rpush list a b c
+    says "a b c" lrange list 0 -1
+    says "c" rpop list
+    says "2" exists name list gone
+    says "1" incr number
+    says "ERR unknown command" dance
+    awk 'BEGIN { for (i = 0; i < 10000; i++) printf "SET key%d %d\r\n", i, i }' |
+        redis-cli -p "$port" --pipe >"$directory/answer"
+    grep -q 'errors: 0, replies: 10000' "$directory/answer" || fail "$(cat "$directory/answer")"
+    says 10003 dbsize
+    says 9999 get key9999
+    digits 1000000 | redis-cli -p "$port" -x set digits >"$directory/answer"
+    digits 1000000 >"$directory/digits"
+    echo >>"$directory/digits" # by redis-cli
+    redis-cli -p "$port" get digits >"$directory/back"
+    same "$directory/back" "$directory/digits"
+    says OK flushall
+    says 0 dbsize
+    interrupt
+}
+
+redis_cli_has_no() { [ "$(redis-cli -p "$port" exists "$1")" = 0 ]; }
+
+redis_benchmark_ends_well()
+{
+    needs redis-cli
+    needs redis-benchmark
+    serve_example
+    within redis-cli -p "$port" ping >"$directory/answer"
+    for pipeline in 1 16; do
+        redis-benchmark -p "$port" -t ping,set,get,incr,lpush,lpop -n 2000 -P $pipeline -q \
+            >"$directory/answer" || fail "$(cat "$directory/answer")"
+        lines=$(tr '\r' '\n' <"$directory/answer" | grep -c 'requests per second')
+        [ "$lines" = 7 ] || fail "$(cat "$directory/answer")" # two kinds of ping
+    done
+    says 4000 get counter:__rand_int__
+    says 0 exists mylist
+    interrupt
 }
 
 # ---- their servers ------------------------------------------------------------------------------
