@@ -263,6 +263,58 @@ redis_benchmark_ends_well()
     interrupt
 }
 
+# fetches STATUS PATH: it is answered so; the body is in the file "body".
+fetches()
+{
+    got=$(curl -sS --max-time 20 --path-as-is -o "$directory/body" -w '%{http_code}' \
+        "http://127.0.0.1:$port$2") || fail "$2: curl ended with status $?"
+    [ "$got" = "$1" ] || fail "$2: $got"
+}
+
+curl_fetches_files()
+{
+    needs curl
+    site=$directory/site
+    mkdir -p "$site/sub folder"
+    echo welcome >"$site/index.html"
+    echo secret >"$directory/secret"
+    digits 3000000 >"$site/digits"
+    digits 100000 >"$directory/posted"
+    : >"$site/sub folder/empty"
+    ln -s ../secret "$site/link"
+    ln -s .. "$site/up"
+    mkfifo "$site/fifo"
+    serve_example "$site"
+    within curl -sS --max-time 20 -o "$directory/body" "http://127.0.0.1:$port/"
+    same "$directory/body" "$site/index.html"
+    fetches 200 /digits
+    same "$directory/body" "$site/digits"
+    fetches 200 /sub%20folder/empty?query
+    [ ! -s "$directory/body" ] || fail "an empty file is not"
+    for path in /nothing /sub%20folder /fifo /link /up/secret /../secret /%2e%2e/secret /..%2fsecret; do
+        fetches 404 "$path"
+        grep -q secret "$directory/body" && fail "$path leads out"
+    done
+    fetches 400 /%zz
+    fetches 400 /digits%00
+
+    # One connection for three; only the head of one of them; what comes with a type.
+    curl -sS --max-time 20 -w '%{http_code} %{num_connects} %{content_type}\n' \
+        -o "$directory/body" "http://127.0.0.1:$port/" -o "$directory/body" "http://127.0.0.1:$port/none" \
+        -o "$directory/body" "http://127.0.0.1:$port/digits" >"$directory/answer"
+    printf '%s\n' "200 1 text/html; charset=utf-8" "404 0 text/plain; charset=utf-8" \
+        "200 0 application/octet-stream" >"$directory/expected"
+    same "$directory/answer" "$directory/expected"
+    curl -sS --max-time 20 -I "http://127.0.0.1:$port/digits" >"$directory/answer"
+    grep -q '^Content-Length: 3000000' "$directory/answer" || fail "$(cat "$directory/answer")"
+
+    # A body that nobody wants does not keep the answer from coming.
+    code=$(curl -sS --max-time 20 -H Expect: --data-binary "@$directory/posted" -o "$directory/body" \
+        -w '%{http_code}' "http://127.0.0.1:$port/") || fail "curl ended with status $?"
+    [ "$code" = 405 ] || fail "a POST: $code"
+    interrupt
+}
+
 # ---- their servers ------------------------------------------------------------------------------
 
 nginx_serves_a_file()
