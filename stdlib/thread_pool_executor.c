@@ -24,6 +24,12 @@ static struct thread_pool_executor *own(cora_executor *executor)
     return (struct thread_pool_executor *)executor;
 }
 
+/* A forked child has none of the threads, and the lock may be held. */
+static bool is_ours(const struct thread_pool_executor *self)
+{
+    return cora__thread_pool_is_ours(self->threads);
+}
+
 /* ---- jobs ---------------------------------------------------------------------------------- */
 
 static void run(struct cora__pool_job *job)
@@ -39,7 +45,7 @@ static int submit(cora_executor *executor, struct cora__submission *submission)
     struct thread_pool_executor *self = own(executor);
     int rc;
 
-    if (atomic_load(&self->broken))
+    if (!is_ours(self) || atomic_load(&self->broken))
         return -CORA_EBROKENEXECUTOR;
     submission->job.run = run;
     rc = cora__thread_pool_submit(self->threads, &submission->job);
@@ -74,6 +80,8 @@ static void shut_down(cora_executor *executor, bool wait, bool cancel_futures)
 {
     struct thread_pool_executor *self = own(executor);
 
+    if (!is_ours(self))
+        return;
     cora__thread_pool_close(self->threads);
     if (cancel_futures)
         drop_submissions(self, -ECANCELED);

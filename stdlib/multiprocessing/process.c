@@ -49,8 +49,13 @@ static struct {
     pthread_mutex_t lock;
     cora_multiprocessing_process *first, **last;
     cora_multiprocessing_process *current, *parent;
-    int made; /* by this process: their numbers */
-} family = {.lock = PTHREAD_MUTEX_INITIALIZER, .last = &family.first, .current = &main_process};
+    cora_multiprocessing_process *awaited; /* by the end of the program: not freed meanwhile */
+    pthread_cond_t let_go;                 /* that one is no longer */
+    int made;                              /* by this process: their numbers */
+} family = {.lock = PTHREAD_MUTEX_INITIALIZER,
+            .last = &family.first,
+            .current = &main_process,
+            .let_go = PTHREAD_COND_INITIALIZER};
 
 /* ---- the family ---------------------------------------------------------------------------- */
 
@@ -93,6 +98,8 @@ static void after_fork_in_child(void)
         leave(process);
         cora__sentinel_close(&process->sentinel);
     }
+    family.awaited = NULL;
+    pthread_cond_init(&family.let_go, NULL);
     pthread_mutex_unlock(&family.lock);
 }
 
@@ -392,12 +399,21 @@ int cora_multiprocessing_process_interrupt(cora_multiprocessing_process *process
     return send_signal(process, SIGINT);
 }
 
+static void await_let_go(const cora_multiprocessing_process *process)
+{
+    pthread_mutex_lock(&family.lock);
+    while (family.awaited == process)
+        pthread_cond_wait(&family.let_go, &family.lock);
+    pthread_mutex_unlock(&family.lock);
+}
+
 int cora_multiprocessing_process_close(cora_multiprocessing_process *process)
 {
     if (process == NULL)
         return 0;
     if (check_started(process) == 0 && !has_ended(process))
         return -EBUSY;
+    await_let_go(process);
     cora__sentinel_close(&process->sentinel);
     free(process->name);
     free(process);
@@ -477,11 +493,14 @@ static void end_children(void)
         if (process->daemon)
             kill(process->pid, SIGTERM);
     while ((first = family.first) != NULL) {
+        family.awaited = first;
         pthread_mutex_unlock(&family.lock);
 
         int rc = wait_for_end(first, INFINITY);
 
         pthread_mutex_lock(&family.lock);
+        family.awaited = NULL;
+        pthread_cond_broadcast(&family.let_go);
         if (rc < 0)
             leave(first);
     }

@@ -2,6 +2,7 @@
  * An executor and many threads: jobs that use their own executor, shutdown from several sides, the
  * end of the program; nothing is lost and nothing runs twice.
  */
+#include "support/fork.h"
 #include "support/pools.h"
 #include "support/test.h"
 #include "support/threads.h"
@@ -318,4 +319,41 @@ TEST(a_program_ends_while_an_executor_is_freed)
         sem_init(&shared->gates[0].open, 1, 0);
         assert_program_says(free_meanwhile, &thread_pool, "apple");
     }
+}
+
+/* ---- forks ---------------------------------------------------------------------------------- */
+
+/* In the child: 0 where the executor takes no job, and none is waited for. */
+static int use_inherited(cora_executor *executor)
+{
+    struct pool_job job = {.x = 6, .y = 7};
+    int rc = cora_executor_submit(executor, multiply, &job, NULL);
+
+    cora_executor_shutdown(executor, true, true);
+    cora_executor_free(executor);
+    return rc == -CORA_EBROKENEXECUTOR ? 0 : 1;
+}
+
+/* While one of its workers works and another is idle: a job of the child's would wait for it. */
+TEST(a_forked_child_has_none_of_the_threads_and_is_told_so)
+{
+    struct pool_job jobs[2] = {{.gate = 0}, {.x = 6, .y = 7}};
+    cora_concurrent_future *waits;
+    cora_executor *executor;
+    pid_t pid;
+
+    if (!can_fork_with_threads())
+        skip();
+    executor = make_pool(&thread_pool, 2);
+    waits = submit(executor, pass_gate, &jobs[0]);
+    assert_result(submit(executor, multiply, &jobs[1]), 42);
+    await_arrivals(0, 1);
+    pid = fork();
+    if (pid == 0)
+        _exit(use_inherited(executor));
+    assert_int_equal(reap(pid), 0);
+    open_gate(0);
+    assert_result(waits, 0);
+    assert_result(submit(executor, multiply, &jobs[1]), 42);
+    cora_executor_free(executor);
 }

@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -521,6 +522,55 @@ TEST(a_program_that_ends_waits_for_its_children_and_ends_its_daemons)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     close_fd(end_pipe[0]);
+}
+
+/* Which does not outlive a parent that fails. */
+static int wait_for_sleeping_parent(void *arg)
+{
+    (void)arg;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    await_sleep(cora_multiprocessing_process_pid(cora_multiprocessing_parent_process()));
+    return 0;
+}
+
+static void *close_children(void *arg)
+{
+    process **children = arg;
+
+    for (; *children != NULL; children++) {
+        (void)!cora_multiprocessing_process_join(*children, INFINITY);
+        cora_multiprocessing_process_close(*children);
+    }
+    return NULL;
+}
+
+/* A program that ends while one of its threads still joins and closes its children. */
+static _Noreturn void be_program_with_thread(void)
+{
+    static process *children[9];
+    pthread_t thread;
+
+    for (int i = 0; i < 8; i++)
+        if (cora_multiprocessing_process_create(wait_for_sleeping_parent, NULL, NULL,
+                                                &children[i]) < 0 ||
+            cora_multiprocessing_process_start(children[i]) < 0)
+            _exit(1);
+    if (pthread_create(&thread, NULL, close_children, children) != 0)
+        _exit(1);
+    pthread_detach(thread);
+    exit(0);
+}
+
+TEST(what_a_program_that_ends_waits_for_a_thread_may_close)
+{
+    int status;
+    pid_t pid;
+
+    pid = fork();
+    if (pid == 0)
+        be_program_with_thread();
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
 }
 
 /* Where it can be found: it is not lost. */

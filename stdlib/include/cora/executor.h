@@ -65,8 +65,9 @@ typedef struct cora_thread_pool_options {
 
 /*
  * ThreadPoolExecutor(): threads are started when there is a job and none is idle, and stay. They
- * are named prefix_0, prefix_1, ... *ret is the caller's, for cora_executor_free. `options` may be
- * NULL. 0; -EINVAL for a negative max_workers; -ENOMEM.
+ * are named prefix_0, prefix_1, ... *ret is the caller's, for cora_executor_free; in a forked child
+ * of the program it takes no jobs (-CORA_EBROKENEXECUTOR), and may be freed. `options` may be NULL.
+ * 0; -EINVAL for a negative max_workers; -ENOMEM.
  */
 CORA_API CORA_MUST_CHECK int cora_thread_pool_executor_create(
     const cora_thread_pool_options *options, cora_executor **ret);
