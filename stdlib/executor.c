@@ -159,9 +159,13 @@ int cora_executor_map(cora_executor *executor, cora_job *fn, void *items, size_t
                       size_t chunk, double timeout, int results[])
 {
     size_t each = chunk > 0 ? chunk : 1, submitted = 0;
-    struct chunk *chunks = calloc(count / each + 1, sizeof chunks[0]);
-    int rc = chunks != NULL ? 0 : -ENOMEM;
+    struct chunk *chunks;
+    int rc;
 
+    if (isnan(timeout))
+        return -EINVAL;
+    chunks = calloc(count / each + 1, sizeof chunks[0]);
+    rc = chunks != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; i < count && rc == 0; i += each) {
         struct chunk *next = &chunks[submitted];
 

@@ -65,12 +65,10 @@ int cora__waiting_wait(cora_multiprocessing_waiting *waiting, cora_multiprocessi
     unsigned seen = __atomic_load_n(&waiting->changes_, __ATOMIC_RELAXED);
     int rc, locked;
 
-    if (deadline == -INFINITY)
-        return -ETIMEDOUT;
     __atomic_fetch_add(&waiting->waiting_, 1, __ATOMIC_RELAXED);
     rc = cora_multiprocessing_lock_release(lock);
     if (rc == 0) {
-        rc = sleep_while(&waiting->changes_, seen, deadline);
+        rc = deadline > -INFINITY ? sleep_while(&waiting->changes_, seen, deadline) : -ETIMEDOUT;
         locked = cora__shared_lock_acquire(lock, INFINITY);
         rc = locked < 0 ? locked : rc;
     }

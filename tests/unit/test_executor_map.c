@@ -105,8 +105,9 @@ TEST(what_makes_no_sense_is_refused)
 {
     cora_executor *executor = make_pool(&thread_pool, 1);
     struct source source = source_of(executor, 4, -1);
+    struct pool_job job = {.x = 6, .y = 7};
     cora_executor_map_iterator each;
-    int rc[2];
+    int rc[3], result = 99;
 
     rc[0] = start(&each, &source, multiply, 0, INFINITY);
     rc[1] = start(&each, &source, multiply, 1, NAN);
@@ -114,6 +115,9 @@ TEST(what_makes_no_sense_is_refused)
     assert_int_equal(rc[1], -EINVAL);
     assert_int_equal(source.next, 0);
     assert_ended(&each);
+    rc[2] = cora_executor_map(executor, multiply, &job, sizeof job, 1, 1, NAN, &result);
+    assert_int_equal(rc[2], -EINVAL);
+    assert_int_equal(result, 99);
     cora_executor_free(executor);
 }
 

@@ -129,6 +129,8 @@ TEST(a_lock_is_released_by_its_owner_and_nobody_else)
     assert_int_equal(rc, -EPERM);
     rc = cora_multiprocessing_condition_wait(&shared->condition, INFINITY);
     assert_int_equal(rc, -EPERM);
+    rc = cora_multiprocessing_condition_wait(&shared->condition, 0);
+    assert_int_equal(rc, -EPERM);
     rc = cora_multiprocessing_lock_acquire(&shared->lock, INFINITY);
     assert_int_equal(rc, 0);
     rc = cora_multiprocessing_lock_acquire(&shared->lock, INFINITY);

@@ -137,7 +137,7 @@ CORA_API CORA_MUST_CHECK int cora_executor_submit_bytes(cora_executor *executor,
  * the i-th, or why it did not: -ECANCELED, -CORA_EBROKENEXECUTOR. Blocks until all are done, at
  * most `timeout` seconds (INFINITY: for any time). 0; the first error in the items' order, or
  * -ETIMEDOUT: the jobs that have not begun by then never do, and those that have are waited for;
- * -EINVAL where the processes' job has another size; else as submit.
+ * -EINVAL for NaN, and where the processes' job has another size; else as submit.
  */
 CORA_API CORA_MUST_CHECK int cora_executor_map(cora_executor *executor, cora_job *fn, void *items,
                                                size_t size, size_t count, size_t chunk,
