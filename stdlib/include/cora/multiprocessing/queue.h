@@ -59,7 +59,10 @@ CORA_API CORA_MUST_CHECK ssize_t cora_multiprocessing_queue_get(cora_multiproces
 CORA_API CORA_MUST_CHECK ssize_t cora_multiprocessing_queue_get_into(
     cora_multiprocessing_queue *queue, void *buffer, size_t size, double timeout);
 
-/* How many items there are just now, and whether there is none, or no room for one more. */
+/*
+ * How many items there are just now, and whether there is none, or no room for one more. Where one
+ * was killed at it, that one item may be counted wrongly until somebody puts or gets again.
+ */
 CORA_API size_t cora_multiprocessing_queue_qsize(const cora_multiprocessing_queue *queue);
 CORA_API bool cora_multiprocessing_queue_empty(const cora_multiprocessing_queue *queue);
 CORA_API bool cora_multiprocessing_queue_full(const cora_multiprocessing_queue *queue);
