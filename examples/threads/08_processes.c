@@ -86,33 +86,38 @@ static int fetch_letters(const struct office *office)
     return 0;
 }
 
+/* Waits until the clerk has ended, at once where `rc` says that something has failed. */
+static int dismiss(cora_multiprocessing_process *clerk, int rc)
+{
+    int exitcode, joined;
+
+    if (rc < 0)
+        cora_multiprocessing_process_terminate(clerk);
+    joined = cora_multiprocessing_process_join(clerk, INFINITY);
+    if (joined == 0)
+        joined = cora_multiprocessing_process_exitcode(clerk, &exitcode);
+    if (joined == 0)
+        printf("%s: exit code %d\n", cora_multiprocessing_process_name(clerk), exitcode);
+    cora_multiprocessing_process_close(clerk);
+    return rc < 0 ? rc : joined;
+}
+
 static int employ(struct office *office)
 {
-    cora_multiprocessing_process *clerks[CLERKS] = {NULL};
-    int rc = 0, exitcode;
+    cora_multiprocessing_process *clerks[CLERKS];
+    int employed = 0, rc = 0;
 
-    for (int i = 0; i < CLERKS && rc == 0; i++) {
-        rc = cora_multiprocessing_process_create(stamp, office, NULL, &clerks[i]);
+    while (employed < CLERKS && rc == 0) {
+        rc = cora_multiprocessing_process_create(stamp, office, NULL, &clerks[employed]);
         if (rc == 0)
-            rc = cora_multiprocessing_process_start(clerks[i]);
+            rc = cora_multiprocessing_process_start(clerks[employed++]);
     }
     if (rc == 0)
         rc = bring_letters(office);
     if (rc == 0)
         rc = fetch_letters(office);
-    for (int i = 0; i < CLERKS; i++) {
-        if (rc < 0 && clerks[i] != NULL)
-            cora_multiprocessing_process_terminate(clerks[i]);
-        int joined = cora_multiprocessing_process_join(clerks[i], INFINITY);
-
-        if (rc == 0)
-            rc = joined;
-        if (rc == 0)
-            rc = cora_multiprocessing_process_exitcode(clerks[i], &exitcode);
-        if (rc == 0)
-            printf("%s: exit code %d\n", cora_multiprocessing_process_name(clerks[i]), exitcode);
-        cora_multiprocessing_process_close(clerks[i]);
-    }
+    for (int i = 0; i < employed; i++)
+        rc = dismiss(clerks[i], rc);
     return rc;
 }
 
