@@ -123,7 +123,7 @@ static int employ(struct office *office)
 
 int main(void)
 {
-    struct office office = {NULL};
+    struct office office = {.letters = NULL};
     int rc = cora_multiprocessing_queue_create(0, 0, &office.letters);
 
     if (rc == 0)
